@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 class Sampler(Protocol):
     """What to try next: a function of the space, the history and the random numbers given, nothing else."""
 
-    def __call__(
-        self, space: ConfigurationSpace, history: History, rng: np.random.Generator
-    ) -> Configuration: ...
+    def __call__(self, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> Configuration: ...
 
 
 class Optimizer(Protocol):

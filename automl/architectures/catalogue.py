@@ -1,0 +1,33 @@
+"""The table of families by name. A family is imported when it is asked for, so that reading the table is cheap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+
+from automl.architectures.family import Family
+from automl.errors import SettingError, unknown
+
+FAMILIES: Mapping[str, str] = MappingProxyType(
+    {
+        "gradient_boosting": "automl.architectures.gradient_boosting:GradientBoosting",
+        "linear": "automl.architectures.linear:Linear",
+        "mlp": "automl.architectures.mlp:MLP",
+        "resnet": "automl.architectures.resnet:ResNet",
+    }
+)
+"""Name → "module:class"; the class takes no arguments."""
+
+
+def family(of: str | Family) -> Family:
+    """The family of this name; a family itself, for example a user's own, is returned as it is."""
+    if not isinstance(of, str):
+        if not isinstance(of, Family):
+            raise SettingError(f"{of!r} is no family: it needs `name`, `space()` and `build(shape, **config)`")
+        return of
+    if of not in FAMILIES:
+        raise unknown("family", of, FAMILIES)
+    module, _, name = FAMILIES[of].partition(":")
+    made: Family = getattr(import_module(module), name)()
+    return made

@@ -1,0 +1,81 @@
+"""The plug point for networks: a family declares its space and builds from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from ConfigSpace import ConfigurationSpace
+
+    from automl.search.trial import Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a network is built for.
+
+    Attributes
+    ----------
+    inputs: width of the dense input, encoded categories included; at least 1.
+    outputs: logits per row: the number of classes (2 for a binary task), or 1 for regression.
+    rows: training rows, for families that size themselves by them; at least 1.
+    """
+
+    inputs: int
+    outputs: int
+    rows: int
+
+
+@runtime_checkable
+class Family(Protocol):
+    """A kind of model: what can be chosen about it, and how a choice becomes a model.
+
+    `build` is called as `build(shape, **config)` with the active hyperparameters of `space` and nothing
+    else, so that a name that drifts is a TypeError. It returns a `torch.nn.Module` that maps
+    (rows, shape.inputs) float32 to (rows, shape.outputs) logits, or a scikit-learn estimator. Random
+    numbers may be drawn from torch's global generator, which is seeded around the call.
+
+    Optional attributes
+    -------------------
+    members: bool, False when absent. True says that several networks of one configuration may be trained
+        as one (see `stacking.stack`): the forward pass must then hold for any leading dimensions, with
+        features last, and only use leaves that `stack` knows.
+
+    Examples
+    --------
+    >>> from ConfigSpace import ConfigurationSpace
+    >>> from torch import nn
+    >>> class Wide:
+    ...     name = "wide"
+    ...
+    ...     def space(self):
+    ...         return ConfigurationSpace({"width": (16, 256)})
+    ...
+    ...     def build(self, shape, *, width):
+    ...         first = nn.Linear(shape.inputs, width)
+    ...         return nn.Sequential(first, nn.ReLU(), nn.Linear(width, shape.outputs))
+    >>> Wide().build(Shape(inputs=4, outputs=3, rows=100), width=16)[2].out_features
+    3
+    """
+
+    @property
+    def name(self) -> str:
+        """Unique, lower case; the value of `family` in configurations."""
+        ...
+
+    def space(self) -> ConfigurationSpace:
+        """A fresh space; ConfigSpace is imported inside, since a saved model must load without it."""
+        ...
+
+    def build(self, shape: Shape, **config: Any) -> Any: ...
+
+
+def members(family: Family) -> bool:
+    """Whether networks of the family may be stacked along the members axis."""
+    return bool(getattr(family, "members", False))
+
+
+def native(config: Configuration) -> dict[str, Any]:
+    """The configuration with NumPy scalars turned into Python values."""
+    return {name: value.item() if hasattr(value, "item") else value for name, value in config.items()}

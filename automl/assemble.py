@@ -1,0 +1,187 @@
+"""The estimators' parameters → a plan; every parameter is checked here, before anything is done."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from automl.architectures.catalogue import FAMILIES, family
+from automl.architectures.family import Family
+from automl.errors import SettingError, unknown
+from automl.evaluation.fidelity import Fidelity
+from automl.job import Plan
+from automl.search import catalogue
+from automl.search.history import History
+from automl.settings import SpaceSettings, preset, space_settings
+from automl.space import FAMILY, complete, inputs_of, joint_space
+
+DEFAULT_TIME = 60.0
+WARM_CONFIGURATIONS = 10
+
+
+def make_plan(parameters: Any) -> Plan:
+    """The plan that an estimator's parameters describe.
+
+    Raises
+    ------
+    SettingError: names the parameter, its value, the rule and the cure.
+    """
+    p = parameters
+    chosen = preset(p.preset)
+    settings = space_settings(p.search_space if isinstance(p.search_space, str) else chosen.search_space)
+    families = select_families(p.families, settings)
+    update = settings.updates() if p.search_space is None or isinstance(p.search_space, str) else p.search_space
+    seed = _seed(p.random_state)
+    space = joint_space(list(families.values()), update, seed=seed)
+    method = p.optimizer if p.optimizer is not None else chosen.optimizer
+    if method not in catalogue.METHODS:
+        raise unknown("optimizer", method, catalogue.METHODS)
+    n_jobs, threads = _jobs(p.n_jobs)
+    n_trials = None if p.n_trials is None else _whole("n_trials", p.n_trials)
+    time_limit = _positive("time_limit", p.time_limit, "seconds")
+    return Plan(
+        space=space,
+        families=families,
+        initial=_initial(space, settings, p.warm_start),
+        method=method,
+        fidelity=Fidelity.of(p.fidelities if p.fidelities is not None else chosen.fidelities),
+        min_budget=chosen.min_budget,
+        eta=chosen.eta,
+        epochs=0,
+        n_trials=n_trials,
+        time_limit=DEFAULT_TIME if time_limit is None and n_trials is None else time_limit,
+        ensemble_size=_whole("ensemble_size", chosen.ensemble_size if p.ensemble_size is None else p.ensemble_size),
+        n_jobs=n_jobs,
+        threads=threads,
+        memory_limit=_positive("memory_limit", p.memory_limit, "MiB") or _memory_share(n_jobs),
+        trial_time_limit=_positive("trial_time_limit", p.trial_time_limit, "seconds"),
+        device=_device(p.device),
+        seed=seed,
+    )
+
+
+def select_families(wanted: Any, settings: SpaceSettings) -> dict[str, Family]:
+    """Families by name, in the order of the search space.
+
+    A list with names holds exactly these; a list of objects alone adds them to the search space's families.
+    """
+    exclude: list[Any] = []
+    if isinstance(wanted, Mapping):
+        for key in wanted:
+            if key not in ("include", "exclude"):
+                raise unknown("key of families", key, ("include", "exclude"))
+        exclude, wanted = list(wanted.get("exclude", ())), wanted.get("include")
+    items = list(settings.families) if wanted is None else [wanted] if isinstance(wanted, str) else list(wanted)
+    if items and not any(isinstance(item, str) for item in items):
+        items = [*settings.families, *items]
+    found: dict[str, Family] = {}
+    for item in items:
+        names = [n for n in settings.families if inputs_of(family(n)) == "dense"] if item == "neural" else [item]
+        for each in names:
+            made = family(each)
+            if found.get(made.name, made) is not made and not isinstance(each, str):
+                raise SettingError(f"two families are called {made.name!r}; give each family a name of its own")
+            found[made.name] = made
+    for name in exclude:
+        if name not in found:
+            raise unknown("family to exclude", name, found)
+        del found[name]
+    if not found:
+        raise SettingError(f"families {wanted!r} leaves nothing to search; known names: {', '.join(FAMILIES)}")
+    return found
+
+
+def _initial(space: Any, settings: SpaceSettings, warm_start: Any) -> list[dict[str, Any]]:
+    """What is tried first: the warm start, then the search space's own, without repetitions."""
+    warm: list[Mapping[str, Any]] = []
+    if isinstance(warm_start, History):
+        warm = [t.config for t in sorted(warm_start.done, key=lambda t: t.loss)[:WARM_CONFIGURATIONS]]
+    elif warm_start is not None:
+        if isinstance(warm_start, str | bool | Mapping) or not all(isinstance(c, Mapping) for c in warm_start):
+            raise SettingError(
+                f"warm_start {warm_start!r} is neither a history nor a list of configurations; give the history_ of an "
+                "earlier fit, or dictionaries"
+            )
+        warm = list(warm_start)
+    own = [c for c in settings.initial if _fits(space, c)]
+    configurations: list[dict[str, Any]] = []
+    for partial in [*warm, *own, {}]:
+        whole = complete(space, partial)
+        if whole not in configurations:
+            configurations.append(whole)
+    for name in getattr(space[FAMILY], "choices", ()):  # each family is tried at least once, a user's own too
+        if not any(c[FAMILY] == name for c in configurations):
+            configurations.append(complete(space, {FAMILY: name}))
+    return configurations
+
+
+def _fits(space: Any, partial: Mapping[str, Any]) -> bool:
+    """Whether an initial configuration of the search space survives what the user left out or replaced."""
+    return all(name in space and space[name].legal_value(value) for name, value in partial.items())
+
+
+def _seed(random_state: Any) -> int:
+    from sklearn.utils import check_random_state
+
+    if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool):
+        if not 0 <= random_state < 2**32:
+            raise SettingError(f"random_state {random_state} is outside [0, 2**32); take a number inside")
+        return int(random_state)
+    try:
+        return int(check_random_state(random_state).randint(2**31))
+    except ValueError as error:
+        raise SettingError(
+            f"random_state {random_state!r}: {error}; give a whole number, a RandomState or None"
+        ) from error
+
+
+def _jobs(n_jobs: Any) -> tuple[int, int]:
+    """Workers and threads of each, as scikit-learn counts: −1 is all cores, −2 all but one."""
+    import joblib
+
+    cores = int(joblib.cpu_count())
+    if n_jobs is None:
+        n_jobs = 1
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int | np.integer) or n_jobs == 0:
+        raise SettingError(f"n_jobs {n_jobs!r} must be a whole number other than 0; −1 takes all cores")
+    workers = int(n_jobs) if n_jobs > 0 else max(1, cores + 1 + int(n_jobs))
+    return workers, max(1, cores // workers)
+
+
+def _whole(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise SettingError(f"{name} {value!r} must be a whole number of at least 1")
+    return int(value)
+
+
+def _positive(name: str, value: Any, unit: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < math.inf:
+        raise SettingError(f"{name} {value!r} must be a number of {unit} above 0, or None")
+    return float(value)
+
+
+def _memory_share(n_jobs: int) -> float:
+    """MiB that each of the workers may take: an even share of four fifths of the memory free now."""
+    import psutil
+
+    return float(0.8 * psutil.virtual_memory().available / n_jobs / 2**20)
+
+
+def _device(device: Any) -> str:
+    if device not in ("auto", "cpu", "cuda"):
+        raise unknown("device", device, ("auto", "cpu", "cuda"))
+    if device == "cpu" or (device == "auto" and shutil.which("nvidia-smi") is None):
+        return "cpu"  # without asking torch, whose import takes seconds
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if device == "cuda":
+        raise SettingError("device 'cuda': torch finds no CUDA device here; use 'auto' or 'cpu'")
+    return "cpu"

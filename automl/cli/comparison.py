@@ -1,0 +1,104 @@
+"""AutoNet beside scikit-learn's gradient boosting with its defaults, on the same split of one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from automl.estimator import AutoNetClassifier, AutoNetRegressor
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows to learn from and rows for the test; labels are class indices where `classes` is given."""
+
+    X: pd.DataFrame
+    y: NDArray[Any]
+    X_test: pd.DataFrame
+    y_test: NDArray[Any]
+    classes: NDArray[Any] | None
+
+    @property
+    def kind(self) -> str:
+        return "regression" if self.classes is None else "classification"
+
+
+@dataclass(frozen=True)
+class Quality:
+    """On the test rows: the loss that the search minimised, and accuracy or R²."""
+
+    loss: float
+    score: float
+
+
+def split(X: pd.DataFrame, y: pd.Series, kind: str, test_share: float, seed: int) -> Split:
+    """A random split, stratified by class.
+
+    Raises
+    ------
+    DataError: the target breaks a rule, or a class has too few rows for both sides.
+    """
+    from sklearn.model_selection import train_test_split
+
+    from automl.targets import encode_labels, encode_values
+
+    codes, classes = encode_labels(y) if kind == "classification" else (encode_values(y), None)
+    stratify = codes if classes is not None else None
+    try:
+        parts = train_test_split(X, codes, test_size=test_share, random_state=seed, stratify=stratify)
+    except ValueError as error:
+        raise DataError(
+            f"no split with a test share of {test_share}: {error}; give more rows or another share"
+        ) from error
+    train, test, y_train, y_test = parts
+    return Split(train, y_train, test, y_test, classes)
+
+
+def fit_autonet(rows: Split, settings: Mapping[str, Any]) -> AutoNetClassifier | AutoNetRegressor:
+    """The estimator with these parameters, fitted on the training rows with their original labels."""
+    from automl.estimator import AutoNetClassifier, AutoNetRegressor
+
+    if rows.classes is None:
+        return AutoNetRegressor(**settings).fit(rows.X, rows.y)
+    return AutoNetClassifier(**settings).fit(rows.X, rows.classes[rows.y])
+
+
+def fit_baseline(rows: Split) -> Any:
+    """Histogram gradient boosting with its defaults; columns that hold no numbers become ordinals."""
+    from sklearn.compose import make_column_selector, make_column_transformer
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OrdinalEncoder
+
+    encoder = make_column_transformer(
+        (
+            OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan),
+            make_column_selector(dtype_exclude=["number", "bool"]),
+        ),
+        remainder="passthrough",
+    )
+    boosting = HistGradientBoostingRegressor if rows.classes is None else HistGradientBoostingClassifier
+    return make_pipeline(encoder, boosting(random_state=0)).fit(rows.X, rows.y)
+
+
+def quality(model: Any, rows: Split, metric: str) -> Quality:
+    """How well a fitted model does on the test rows."""
+    from sklearn.metrics import r2_score
+
+    from automl.metrics import Metric
+
+    if rows.classes is None:
+        values = np.asarray(model.predict(rows.X_test), dtype=np.float64)
+        return Quality(Metric(metric).loss(rows.y_test, values[:, None]), float(r2_score(rows.y_test, values)))
+    probabilities = model.predict_proba(rows.X_test)
+    loss = Metric(metric, rows.classes).loss(rows.y_test, probabilities)
+    return Quality(loss, float(np.mean(probabilities.argmax(axis=1) == rows.y_test)))

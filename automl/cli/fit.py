@@ -1,0 +1,98 @@
+"""autonet fit: a table → a saved model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from automl.cli.terminal import CtrlC, Debug, loss_name, output, readable_errors, show_leaderboard
+from automl.errors import SettingError
+
+TOP = 10
+"""Trials that the leaderboard shows."""
+
+
+def fit(
+    table: Annotated[Path, typer.Argument(help="Training rows: a .csv, .tsv or .parquet file.", metavar="TABLE")],
+    target: Annotated[str, typer.Option("--target", "-t", help="Column to predict.")],
+    model: Annotated[Path, typer.Option("--output", "-o", help="File to save the model in.")] = Path("model.autonet"),
+    seconds: Annotated[
+        float | None, typer.Option("--time", help="Seconds in all; 60 if --trials is not given either.")
+    ] = None,
+    trials: Annotated[int | None, typer.Option(help="Trials after which the search ends.")] = None,
+    kind: Annotated[str, typer.Option(help="auto, classification or regression; auto goes by the target.")] = "auto",
+    metric: Annotated[str | None, typer.Option(help="Name of a scikit-learn scorer.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="Search method; `autonet methods` lists them.")] = None,
+    families: Annotated[
+        str | None, typer.Option(help='Families to search, separated by commas; "neural" for networks alone.')
+    ] = None,
+    folds: Annotated[int | None, typer.Option(help="Folds of the cross-validation.")] = None,
+    holdout: Annotated[float | None, typer.Option(help="Share of the rows to validate on, instead of folds.")] = None,
+    preset: Annotated[str, typer.Option(help="quick, medium or best.")] = "medium",
+    jobs: Annotated[int, typer.Option(help="Worker processes; -1 is one a core.")] = -1,
+    store: Annotated[
+        str | None,
+        typer.Option(help="Database that keeps the search, such as sqlite:///runs.db; the same call resumes."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Search a model for a table and save it.
+
+    Ctrl-C ends the search early and saves what was found; pressed twice, it stops at once.
+    """
+    with readable_errors(debug), CtrlC():
+        _fit(
+            table,
+            target,
+            model,
+            kind,
+            {
+                "time_limit": seconds,
+                "n_trials": trials,
+                "metric": metric,
+                "optimizer": optimizer,
+                "families": named_families(families),
+                "resampling": resampling(folds, holdout),
+                "preset": preset,
+                "n_jobs": jobs,
+                "store": store,
+                "random_state": seed,
+                "verbose": 1,
+            },
+        )
+
+
+def named_families(text: str | None) -> str | list[str] | None:
+    """`--families` as the estimators take it."""
+    return None if text is None else [name.strip() for name in text.split(",")]
+
+
+def resampling(folds: int | None, holdout: float | None) -> int | float | None:
+    """`--folds` and `--holdout` as the estimators take them; at most one of the two."""
+    if folds is not None and holdout is not None:
+        raise SettingError(f"--folds {folds} and --holdout {holdout} exclude each other; give one of the two")
+    return holdout if folds is None else folds
+
+
+def _fit(table: Path, target: str, path: Path, kind: str, parameters: dict[str, Any]) -> None:
+    from automl.data import kind_of, read_table, split_target
+
+    X, y = split_target(read_table(table), target)
+    chosen = kind_of(y, kind)
+    why = f"{y.nunique()} distinct values of type {y.dtype}" if kind == "auto" else "as asked"
+    say = output().print
+    say(f"{target!r}: {chosen} ({why}), {len(X):,} rows, {X.shape[1]:,} features", markup=False)
+    path.parent.mkdir(parents=True, exist_ok=True)  # before the search: a folder that cannot be made fails at once
+
+    from automl.estimator import AutoNetClassifier, AutoNetRegressor
+
+    estimator = AutoNetClassifier(**parameters) if chosen == "classification" else AutoNetRegressor(**parameters)
+    estimator.fit(X, y)
+    show_leaderboard(estimator.leaderboard(), TOP)
+    name = loss_name(estimator.metric_name_)
+    say(f"validation loss {estimator.validation_loss_:.5g} ({name}), ensemble of {len(estimator.ensemble_.members)}")
+    estimator.save(path)
+    say(f"saved {path}", markup=False, soft_wrap=True)

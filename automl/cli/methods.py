@@ -1,0 +1,56 @@
+"""autonet methods: what can be typed."""
+
+from __future__ import annotations
+
+import sys
+
+from automl.cli.terminal import Debug, output, readable_errors, show
+
+
+def methods(debug: Debug = False) -> None:
+    """List what can be typed: search methods, families, search spaces, presets, fidelities and metrics."""
+    with readable_errors(debug):
+        _show_methods()
+        _show_families()
+        _show_configs()
+        _show_rest()
+
+
+def _show_methods() -> None:
+    from automl.search.catalogue import METHODS
+
+    rows = [(line.name, line.about, line.schedule) for line in METHODS.values()]
+    show("Search methods (--optimizer, optimize(method=…))", ["name", "what it is", "schedule"], rows)
+
+
+def _show_families() -> None:
+    from automl.architectures.catalogue import FAMILIES, family
+
+    modules = {name: sys.modules[type(family(name)).__module__] for name in FAMILIES}
+    rows = [(name, (module.__doc__ or "").strip().partition("\n")[0]) for name, module in modules.items()]
+    show('Families (--families; "neural" is all networks)', ["name", "what it is"], rows)
+
+
+def _show_configs() -> None:
+    from automl.settings import folder, preset, space_settings
+
+    def names(part: str) -> list[str]:
+        return sorted(path.stem for path in (folder("configs") / part).glob("*.toml"))
+
+    spaces = [(name, ", ".join(space_settings(name).families)) for name in names("spaces")]
+    show("Search spaces (search_space=…)", ["name", "families"], spaces)
+    presets = [(name, preset(name)) for name in names("presets")]
+    rows = [(n, p.optimizer, ", ".join(p.fidelities), p.search_space, p.ensemble_size) for n, p in presets]
+    show("Presets (--preset)", ["name", "optimizer", "fidelities", "search space", "ensemble size"], rows)
+
+
+def _show_rest() -> None:
+    from automl.evaluation.fidelity import AXES
+    from automl.metrics import DEFAULT, FAST
+
+    say = output().print
+    say(f"Fidelities (fidelities=…): {', '.join(AXES)}, or several")
+    defaults = ", ".join(f"{name} for {kind}" for kind, name in DEFAULT.items())
+    say(f"Metrics (--metric): any scorer of scikit-learn, greater is better; by default {defaults}")
+    say(f"  fastest: {', '.join(FAST)}")
+    say("  all: sklearn.metrics.get_scorer_names()")

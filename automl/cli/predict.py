@@ -1,0 +1,69 @@
+"""autonet predict: a saved model and a table → predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from automl.cli.terminal import Debug, output, readable_errors
+from automl.errors import DataError, SettingError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="A file that `autonet fit` saved.", metavar="MODEL")],
+    table: Annotated[Path, typer.Argument(help="Rows to predict: .csv, .tsv or .parquet.", metavar="TABLE")],
+    result: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File to write: .csv, .tsv or .parquet; else CSV on standard output."),
+    ] = None,
+    proba: Annotated[bool, typer.Option("--proba", help="Add one column of probabilities for each class.")] = False,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(help="A column of the table that is no feature, such as the target; may be repeated."),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Predict the rows of a table, in its order."""
+    with readable_errors(debug):
+        from automl.data import read_table, write_table
+        from automl.saving import load
+
+        estimator = load(model)
+        predictions = _predict(estimator, read_table(table), proba, ignore or [])
+        if result is None:
+            typer.echo(predictions.to_csv(index=False), nl=False)
+        else:
+            write_table(predictions, result)
+            output().print(f"wrote {len(predictions):,} predictions to {result}", markup=False, soft_wrap=True)
+
+
+def _predict(estimator: Any, table: pd.DataFrame, proba: bool, ignored: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    X = _features(estimator, table, ignored)
+    if not proba:
+        return pd.DataFrame({"prediction": estimator.predict(X)})
+    if not hasattr(estimator, "predict_proba"):
+        raise SettingError("--proba: the model is a regressor, which has no classes; leave the option out")
+    probabilities = estimator.predict_proba(X)
+    columns = {f"probability_{label}": probabilities[:, k] for k, label in enumerate(estimator.classes_)}
+    return pd.DataFrame({"prediction": estimator.classes_[probabilities.argmax(axis=1)]} | columns)
+
+
+def _features(estimator: Any, table: pd.DataFrame, ignored: list[str]) -> Any:
+    from automl.data import match_columns
+
+    if hasattr(estimator, "feature_names_in_"):
+        return match_columns(table, [str(name) for name in estimator.feature_names_in_], ignored)
+    kept = table.drop(columns=[name for name in ignored if name in table.columns])
+    if kept.shape[1] != estimator.n_features_in_:
+        raise DataError(
+            f"the table has {kept.shape[1]} columns, the model was fitted on {estimator.n_features_in_} without names; "
+            "give as many, in the same order"
+        )
+    return kept.to_numpy()

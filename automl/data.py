@@ -1,0 +1,154 @@
+"""Tables from files and from scikit-learn, and what their target column says about the kind of task."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from automl.errors import DataError, SettingError, unknown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KINDS = ("auto", "classification", "regression")
+MOST_LABELS = 20
+"""Whole numbers with at most so many distinct values are taken for labels."""
+
+SKLEARN_TABLES: Mapping[str, str] = MappingProxyType(
+    {
+        "breast_cancer": "load_breast_cancer",
+        "diabetes": "load_diabetes",
+        "digits": "load_digits",
+        "iris": "load_iris",
+        "wine": "load_wine",
+    }
+)
+"""Real tables that come with scikit-learn → the function that loads them."""
+
+SEPARATORS: Mapping[str, str] = MappingProxyType({".csv": ",", ".tsv": "\t"})
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """The table in a .csv, .tsv (both may end in .gz) or .parquet file; its first line names the columns.
+
+    Raises
+    ------
+    DataError: there is no such file, its name ends in something else, or it cannot be read as what its name says.
+    """
+    import pandas as pd
+
+    ending = _ending(path)
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file; check the path")
+    try:
+        if ending == ".parquet":
+            table = pd.read_parquet(path)
+        else:
+            table = pd.read_csv(path, sep=SEPARATORS[ending], low_memory=False)
+    except ImportError as error:
+        raise DataError(f"{path}: reading parquet needs pyarrow; install it, or give a .csv file") from error
+    except (ValueError, OSError) as error:  # pandas' parser errors, pyarrow's and wrong encodings are ValueErrors
+        raise DataError(f"{path} cannot be read as {ending}: {error}; mend the file") from error
+    table.columns = table.columns.map(str)
+    if table.empty:
+        raise DataError(f"{path} holds {table.shape[0]} rows and {table.shape[1]} columns; give at least one of each")
+    return table
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table in the format that the name of the file says, as in `read_table`; folders are made."""
+    ending = _ending(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if ending != ".parquet":
+        table.to_csv(path, sep=SEPARATORS[ending], index=False)
+        return
+    try:
+        table.to_parquet(path, index=False)
+    except ImportError as error:
+        raise DataError(f"{path}: writing parquet needs pyarrow; install it, or name a .csv file") from error
+
+
+def _ending(path: Path) -> str:
+    ending = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+    if ending not in SEPARATORS and ending != ".parquet":
+        raise DataError(f"{path}: a name ending in {ending!r} says no format; give a .csv, .tsv or .parquet file")
+    return ending
+
+
+def sklearn_table(name: str) -> pd.DataFrame:
+    """A table that comes with scikit-learn; its last column is called target."""
+    if name not in SKLEARN_TABLES:
+        raise unknown("table of scikit-learn", name, SKLEARN_TABLES)
+    from sklearn import datasets
+
+    return getattr(datasets, SKLEARN_TABLES[name])(as_frame=True).frame
+
+
+def split_target(table: pd.DataFrame, target: str) -> tuple[pd.DataFrame, pd.Series]:
+    """Features and target of a table.
+
+    Raises
+    ------
+    DataError: there is no such column, or no other one.
+    """
+    if target not in table.columns:
+        near = difflib.get_close_matches(target, list(table.columns), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise DataError(f"the table has no column {target!r}{hint} (columns: {_listed(list(table.columns))})")
+    if table.shape[1] < 2:
+        raise DataError(f"the table has no column besides the target {target!r}; add features")
+    return table.drop(columns=target), table[target]
+
+
+def kind_of(y: pd.Series, wanted: str = "auto") -> str:
+    """Classification or regression: as wanted, or else by the target's dtype and number of distinct values.
+
+    Anything but numbers are labels. So are whole numbers with few distinct values that come back: at most 20, and
+    at most half as many as there are rows.
+    """
+    import pandas as pd
+
+    if wanted not in KINDS:
+        raise unknown("kind", wanted, KINDS)
+    if wanted != "auto":
+        return wanted
+    present = y.dropna()
+    if pd.api.types.is_bool_dtype(y) or not pd.api.types.is_numeric_dtype(y):
+        return "classification"
+    distinct = present.nunique()
+    labels = distinct <= min(MOST_LABELS, len(present) / 2) and bool((present % 1 == 0).all())
+    return "classification" if labels else "regression"
+
+
+def match_columns(table: pd.DataFrame, names: list[str], ignored: list[str]) -> pd.DataFrame:
+    """The columns that a model was fitted on, in its order.
+
+    Parameters
+    ----------
+    ignored: columns of the table that are no features, such as the target.
+
+    Raises
+    ------
+    SettingError: an ignored column is a feature. DataError: a column is missing, or is neither feature nor ignored.
+    """
+    for column in ignored:
+        if column in names:
+            raise SettingError(f"column {column!r} is a feature of the model; it cannot be ignored")
+    missing = [name for name in names if name not in table.columns]
+    if missing:
+        raise DataError(f"the table lacks the column {_listed(missing)} that the model was fitted on; add it")
+    extra = [name for name in table.columns if name not in names and name not in ignored]
+    if extra:
+        raise DataError(
+            f"the model was not fitted on the column {_listed(extra)}; remove it from the table or pass "
+            + " ".join(f"--ignore {name}" for name in extra[:10])
+        )
+    return table[names]
+
+
+def _listed(names: list[str], most: int = 10) -> str:
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

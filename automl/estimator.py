@@ -1,0 +1,310 @@
+"""The scikit-learn face: check, assemble, fit, predict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from automl.metrics import DEFAULT, Metric
+from automl.preprocessing.columns import Arrays, TableEncoder
+from automl.resampling import make_folds
+from automl.targets import canonical_order, check_weights, counted_rows, encode_labels, encode_values
+from automl.task import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from ConfigSpace import ConfigurationSpace
+
+    from automl.architectures.family import Family
+    from automl.search.history import History
+    from metalearn import Store
+
+_PARAMETERS = """
+    Parameters
+    ----------
+    time_limit : float, default=None
+        Seconds that `fit` may take, ensemble included. None: 60, or no limit when `n_trials` is given.
+    n_trials : int, default=None
+        Trials after which the search ends. With it (and without `time_limit`) the same `random_state` gives the same
+        model, bit for bit.
+    optimizer : str, default=None
+        Name of a search method; `autonet methods` lists them. None: as the preset says.
+    fidelities : str or sequence of str, default=None
+        What smaller budgets save: "epochs", "rows" (nested stratified subsets), or both. None: as the preset says.
+    search_space : str or ConfigurationSpace, default=None
+        Name of a file in configs/spaces, or hyperparameters that replace those of the same name in the preset's space.
+    families : str, sequence or dict, default=None
+        "neural" for networks alone; names to search only these; objects with `name`, `space()` and
+        `build(shape, **config)` to add families of your own; {"include": […], "exclude": […]} for both.
+    metric : str or callable, default=None
+        A scikit-learn scorer's name, or a scorer `(estimator, X, y) -> float`, greater is better. None: log loss for
+        classification, root mean squared error for regression.
+    resampling : float, int or splitter, default=None
+        Share held out, number of folds, or a scikit-learn splitter. None: five folds below 5,000 rows, else 0.2.
+    ensemble_size : int, default=None
+        Choices, with replacement, of the greedy ensemble. None: as the preset says.
+    n_jobs : int, default=-1
+        Worker processes; −1 for one a core. The cores are shared out among them.
+    memory_limit : float, default=None
+        MiB that one trial may take above an idle worker. None: an even share of the memory free at the start.
+    trial_time_limit : float, default=None
+        Seconds that one trial may take.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        Where networks are trained.
+    store : str or Store, default=None
+        A database URL such as "sqlite:///runs.db": the search is recorded there, and the same call on the same data
+        resumes it after a crash. None keeps nothing.
+    warm_start : sequence of dict or History, default=None
+        Configurations to try first, or the history of an earlier fit, whose ten best are tried first.
+    preset : str, default="medium"
+        Name of a file in configs/presets.
+    random_state : int, RandomState or None, default=None
+        Seed of everything random.
+    verbose : int, default=0
+        0 is silent, 1 shows live progress on a terminal.
+
+    Attributes
+    ----------
+    ensemble_ : EnsembleModel
+        What predicts: members, weights and the numbers of their trials.
+    history_ : History
+        All trials.
+    validation_loss_ : float
+        Loss of the ensemble on out-of-fold predictions.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        Only when X has column names that are all strings.
+"""
+
+
+class _AutoNet(BaseEstimator):
+    """What both estimators share."""
+
+    def __init__(
+        self,
+        *,
+        time_limit: float | None = None,
+        n_trials: int | None = None,
+        optimizer: str | None = None,
+        fidelities: str | Sequence[str] | None = None,
+        search_space: str | ConfigurationSpace | None = None,
+        families: str | Sequence[str | Family] | Mapping[str, Sequence[str | Family]] | None = None,
+        metric: str | Callable[..., float] | None = None,
+        resampling: Any = None,
+        ensemble_size: int | None = None,
+        n_jobs: int | None = -1,
+        memory_limit: float | None = None,
+        trial_time_limit: float | None = None,
+        device: str = "auto",
+        store: str | Store | None = None,
+        warm_start: Sequence[Mapping[str, Any]] | History | None = None,
+        preset: str = "medium",
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.time_limit = time_limit
+        self.n_trials = n_trials
+        self.optimizer = optimizer
+        self.fidelities = fidelities
+        self.search_space = search_space
+        self.families = families
+        self.metric = metric
+        self.resampling = resampling
+        self.ensemble_size = ensemble_size
+        self.n_jobs = n_jobs
+        self.memory_limit = memory_limit
+        self.trial_time_limit = trial_time_limit
+        self.device = device
+        self.store = store
+        self.warm_start = warm_start
+        self.preset = preset
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
+        """Search, and build the ensemble.
+
+        Parameters
+        ----------
+        X: (n, features) DataFrame, array, sparse matrix or list of lists; any column types, missing values allowed.
+        y: (n,) labels or values.
+        sample_weight: (n,) non-negative; weights training and metric alike.
+        groups: (n,) labels of rows that belong together and are never split between training and validation.
+
+        Raises
+        ------
+        SettingError: a parameter breaks a rule. DataError: the data cannot be learned from. SearchFailed: no trial
+        finished.
+        """
+        from automl.assemble import make_plan
+        from automl.job import run_job
+        from automl.progress import watch
+
+        began = time.monotonic()
+        plan = make_plan(self)
+        task, encoder = self._task(X, y, sample_weight, groups, plan.seed)
+        plan = plan.sized_for(task)
+        with watch(plan, self.verbose, began) as listen:
+            outcome = run_job(task, plan, began=began, store=_opened(self.store), listen=listen)
+        self.encoder_, self.levels_ = encoder, encoder.levels
+        self.ensemble_, self.history_, self.validation_loss_ = outcome.ensemble, outcome.history, outcome.loss
+        self.metric_name_ = task.metric.name
+        return self
+
+    def refit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
+        """Train the members of the ensemble anew on all rows, each for as long as was best for it.
+
+        A member whose training fails is kept as it was. Takes the same data as `fit`.
+        """
+        from automl.assemble import make_plan
+        from automl.job import refit_ensemble
+
+        check_is_fitted(self, "ensemble_")
+        plan = make_plan(self)
+        task, _ = self._task(X, y, sample_weight, groups, plan.seed, encoder=self.encoder_)
+        self.ensemble_ = refit_ensemble(task, plan.sized_for(task), self.ensemble_)
+        return self
+
+    def leaderboard(self) -> pd.DataFrame:
+        """The trials from best to worst: rank, trial, family, loss, weight in the ensemble, budget, cost (s), state."""
+        from automl.leaderboard import leaderboard
+
+        check_is_fitted(self, "ensemble_")
+        return leaderboard(self.history_, self.ensemble_)
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted estimator to one file, which `automl.load` reads; it holds no training rows."""
+        from automl.saving import save
+
+        check_is_fitted(self, "ensemble_")
+        save(self, Path(path))
+
+    def _task(
+        self, X: Any, y: Any, sample_weight: Any, groups: Any, seed: int, encoder: TableEncoder | None = None
+    ) -> tuple[Task, TableEncoder]:
+        X = self._checked(X, reset=encoder is None)
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        targets, metric = self._targets(y)
+        rows, weight = counted_rows(check_weights(sample_weight, len(targets)), len(targets))
+        _check_lengths(X, targets, groups)
+        encoder = TableEncoder().fit(X) if encoder is None else encoder
+        arrays, targets = encoder.transform(X).take(rows), targets[rows]
+        groups = None if groups is None else np.asarray(groups)[rows]
+        if not hasattr(self.resampling, "split"):  # a splitter may go by the order of the rows, as in time series
+            order = canonical_order(arrays, targets)
+            arrays, targets = arrays.take(order), targets[order]
+            weight = None if weight is None else weight[order]
+            groups = None if groups is None else groups[order]
+        folds = make_folds(
+            self.resampling, targets, classification=metric.classes is not None, groups=groups, seed=seed
+        )
+        return Task(arrays, encoder.levels, targets, weight, metric, folds), encoder
+
+    def _targets(self, y: Any) -> tuple[NDArray[Any], Metric]:
+        raise TypeError(f"{type(self).__name__} is no estimator of its own")
+
+    def _checked(self, X: Any, *, reset: bool) -> Any:
+        """X after scikit-learn's checks of shape, dtype and feature names; frames keep their columns' types."""
+        from sklearn.utils.validation import check_array, validate_data
+
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        if hasattr(X, "iloc"):
+            return X
+        return check_array(X, dtype=None, accept_sparse=True, ensure_all_finite=False, estimator=self)
+
+    def _arrays(self, X: Any) -> Arrays:
+        check_is_fitted(self, "ensemble_")
+        return self.encoder_.transform(self._checked(X, reset=False))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        return tags
+
+
+class AutoNetClassifier(ClassifierMixin, _AutoNet):
+    __doc__ = (
+        """Searches networks, gradient boosting and linear models jointly with their preparation and training; predicts
+    with an ensemble of what it found.
+"""
+        + _PARAMETERS
+        + """    classes_ : ndarray
+        The labels, sorted; columns of `predict_proba`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = AutoNetClassifier(n_trials=3, random_state=0).fit(X, y)
+    >>> model.predict_proba(X).shape
+    (150, 3)
+    """
+    )
+
+    def _targets(self, y: Any) -> tuple[NDArray[Any], Metric]:
+        codes, self.classes_ = encode_labels(y)
+        metric = Metric(self.metric if self.metric is not None else DEFAULT["classification"], self.classes_)
+        metric.check()
+        return codes, metric
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Probabilities (n, classes), in the order of `classes_`."""
+        arrays = self._arrays(X)
+        outputs = self.ensemble_.predict(arrays)
+        return outputs / outputs.sum(axis=1, keepdims=True, dtype=np.float64)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The most probable label of each row (n,)."""
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+
+class AutoNetRegressor(RegressorMixin, _AutoNet):
+    __doc__ = (
+        """Searches networks, gradient boosting and linear models jointly with their preparation and training; predicts
+    with an ensemble of what it found.
+"""
+        + _PARAMETERS
+        + """
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = AutoNetRegressor(n_trials=3, random_state=0).fit(X, y)
+    >>> model.predict(X).shape
+    (442,)
+    """
+    )
+
+    def _targets(self, y: Any) -> tuple[NDArray[Any], Metric]:
+        metric = Metric(self.metric if self.metric is not None else DEFAULT["regression"])
+        metric.check()
+        return encode_values(y), metric
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """The value of each row (n,)."""
+        arrays = self._arrays(X)
+        return self.ensemble_.predict(arrays)[:, 0].astype(np.float64)
+
+
+def _check_lengths(X: Any, y: NDArray[Any], groups: Any) -> None:
+    from sklearn.utils import check_consistent_length
+
+    check_consistent_length(X, y, groups)
+
+
+def _opened(store: str | Store | None) -> Store | None:
+    from metalearn import Store
+
+    return Store(store) if isinstance(store, str) else store

@@ -1,0 +1,128 @@
+"""How a scikit-learn estimator is fitted within a budget and a deadline, and how it is kept without pickle."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.artefact import State
+
+# Beside what skops trusts by itself: parts of scikit-learn's histogram gradient boosting.
+_TRUSTED = ["functools.partial", "sklearn.utils.validation.check_array"]
+_FIRST_ITERATIONS = 10
+
+
+class Rows(NamedTuple):
+    """Inputs (n, d), targets (n,) and weights (n,) or None."""
+
+    X: NDArray[Any]
+    y: NDArray[Any]
+    weight: NDArray[np.float64] | None
+
+
+def fit(estimator: Any, train: Rows, valid: Rows, *, share: float, seed: int, deadline: float | None) -> Any:
+    """Fit a scikit-learn estimator on `share` of its iterations; one that has none is fitted whole.
+
+    Parameters
+    ----------
+    share: of a full run, in (0, 1].
+    deadline: `time.monotonic` value, or None; boosting stops there with the trees it has.
+    """
+    parameters = estimator.get_params()
+    if "random_state" in parameters:
+        estimator.set_params(random_state=seed % 2**32)
+    if "n_iter_no_change" in parameters and "warm_start" in parameters and "max_leaf_nodes" in parameters:
+        return _fit_boosting(estimator, train, valid, share, deadline)
+    if train.weight is None:
+        return estimator.fit(train.X, train.y)
+    return estimator.fit(train.X, train.y, sample_weight=train.weight)
+
+
+def _fit_boosting(model: Any, train: Rows, valid: Rows, share: float, deadline: float | None) -> Any:
+    """Boost in growing steps, so that a deadline can be held; keep the iterations up to the best one.
+
+    Rows of classes that are not in the training rows cannot be scored by scikit-learn and do not count.
+    """
+    known = np.isin(valid.y, np.unique(train.y)) if hasattr(model, "predict_proba") else np.full(len(valid.y), True)
+    kept = Rows(valid.X[known], valid.y[known], None if valid.weight is None else valid.weight[known])
+    most = max(1, round(share * model.max_iter))
+    full = model.max_iter
+    model.set_params(warm_start=True)
+    until = 0
+    while until < most:
+        until = min(most, max(_FIRST_ITERATIONS, 2 * until))
+        began = time.monotonic()
+        model.set_params(max_iter=until)
+        model.fit(train.X, train.y, train.weight, X_val=kept.X, y_val=kept.y, sample_weight_val=kept.weight)
+        if model.n_iter_ < until:  # stopped early
+            break
+        # The next step is twice as long: it must end before the deadline, too.
+        if deadline is not None and time.monotonic() + 2 * (time.monotonic() - began) > deadline:
+            break
+    best = int(np.argmax(model.validation_score_))
+    del model._predictors[max(1, best) :]
+    return model.set_params(max_iter=full)
+
+
+def effort(estimator: Any) -> float:
+    """Share of the iterations of a full run that a fitted estimator kept; 1 where it has none."""
+    if not hasattr(estimator, "_predictors"):
+        return 1.0
+    return float(len(estimator._predictors) / estimator.max_iter)
+
+
+def dump(estimator: Any) -> State:
+    """An estimator as arrays; the trees of a boosting as three arrays instead of thousands of small files."""
+    import skops.io
+
+    grown = getattr(estimator, "_predictors", None)
+    if grown is None:
+        return {}, {"skops": np.frombuffer(skops.io.dumps(estimator), dtype=np.uint8)}
+    trees = [tree for iteration in grown for tree in iteration]
+    estimator._predictors = []
+    try:
+        shell = np.frombuffer(skops.io.dumps(estimator), dtype=np.uint8)
+    finally:
+        estimator._predictors = grown
+    nodes = [np.frombuffer(tree.nodes.tobytes(), dtype=np.uint8) for tree in trees]
+    bitsets = [(tree.binned_left_cat_bitsets, tree.raw_left_cat_bitsets) for tree in trees]
+    arrays = {
+        "skops": shell,
+        "nodes": np.concatenate(nodes),
+        "node_counts": np.array([len(tree.nodes) for tree in trees]),
+        "binned": np.concatenate([b for b, _ in bitsets]),
+        "raw": np.concatenate([r for _, r in bitsets]),
+        "bitset_counts": np.array([[len(b), len(r)] for b, r in bitsets]),
+    }
+    return {"iterations": len(grown)}, arrays
+
+
+def load(state: State) -> Any:
+    """The estimator that `dump` was given; it predicts the same bits."""
+    import skops.io
+
+    values, arrays = state
+    estimator = skops.io.loads(arrays["skops"].tobytes(), trusted=_TRUSTED)
+    if "iterations" not in values:
+        return estimator
+    from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
+    from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+
+    nodes = np.frombuffer(arrays["nodes"].tobytes(), dtype=PREDICTOR_RECORD_DTYPE)
+    node_ends = np.cumsum(arrays["node_counts"])[:-1]
+    ends = np.cumsum(arrays["bitset_counts"], axis=0)[:-1]
+    trees = [
+        TreePredictor(n.copy(), b, r)
+        for n, b, r in zip(
+            np.split(nodes, node_ends),
+            np.split(arrays["binned"], ends[:, 0]),
+            np.split(arrays["raw"], ends[:, 1]),
+            strict=True,
+        )
+    ]
+    per_iteration = len(trees) // values["iterations"]
+    estimator._predictors = [trees[i : i + per_iteration] for i in range(0, len(trees), per_iteration)]
+    return estimator

@@ -1,0 +1,122 @@
+"""A configuration at a budget → a result. The only place that trains."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.artefact import pack, unpack
+from automl.evaluation.fidelity import Fidelity, Resources
+from automl.evaluation.fitted import Fitted, TrialModel
+from automl.search.trial import Result, State, Trial
+from automl.space import FAMILY, inputs_of
+from automl.task import StoredTask, Task
+
+if TYPE_CHECKING:
+    from automl.architectures.family import Family
+
+MODEL, OUT_OF_FOLD, CHECKPOINT = "model", "out_of_fold.npy", "checkpoint"
+_MARGIN = 0.9
+"""Share of a trial's time limit at which training stops by itself, so that the limit need not kill the worker."""
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Runs in a worker; called once a trial.
+
+    Attributes
+    ----------
+    stored: the task, on disk.
+    families: by name.
+    fidelity: what a budget buys.
+    folder: where each trial leaves its model and predictions, `<folder>/<number>/`.
+    epochs: of a full run of a network.
+    deadline: `time.monotonic` value at which the search ends, or None.
+    trial_time_limit: seconds, or None.
+    device: "cpu" or "cuda".
+    """
+
+    stored: StoredTask
+    families: Mapping[str, Family]
+    fidelity: Fidelity
+    folder: Path
+    epochs: int
+    deadline: float | None = None
+    trial_time_limit: float | None = None
+    device: str = "cpu"
+
+    @cached_property
+    def task(self) -> Task:
+        return self.stored.open()
+
+    def __call__(self, trial: Trial) -> Result:
+        began = time.monotonic()
+        family = self.families[trial.config[FAMILY]]
+        resources = self.fidelity.at(trial.budget)
+        fitted = self._fit(family, trial, resources, self._trial_deadline(began))
+        out_of_fold = _assemble(self.task, fitted.predictions)
+        loss = self.task.loss(out_of_fold)
+        folder = self.folder / str(trial.number)
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / OUT_OF_FOLD, out_of_fold)
+        (folder / MODEL).write_bytes(pack(fitted.model.state()))
+        if fitted.checkpoint is not None and trial.budget < 1:
+            from automl.training import checkpoints
+
+            checkpoints.save(fitted.checkpoint, folder / CHECKPOINT)
+        if not np.isfinite(loss):
+            return Result(State.CRASHED, error=f"the loss is {loss}", cost=time.monotonic() - began)
+        return Result(State.DONE, loss, time.monotonic() - began, fitted.curve, str(folder))
+
+    def _fit(self, family: Family, trial: Trial, resources: Resources, deadline: float | None) -> Fitted:
+        if inputs_of(family) != "dense":
+            from automl.evaluation.fit_estimators import fit_estimators
+
+            return fit_estimators(self.task, family, trial, resources, deadline)
+        from automl.evaluation.fit_networks import fit_networks
+
+        checkpoint = None
+        if trial.proposal.parent is not None:
+            path = self.folder / str(trial.proposal.parent) / CHECKPOINT
+            # Weights go on only where the rows are the same; on more rows training starts anew.
+            if path.exists() and resources.rows == 1:
+                checkpoint = path
+        return fit_networks(
+            self.task,
+            family,
+            trial,
+            resources,
+            epochs=self.epochs,
+            checkpoint=checkpoint,
+            deadline=deadline,
+            device=self.device,
+        )
+
+    def _trial_deadline(self, began: float) -> float | None:
+        ends = [] if self.deadline is None else [self.deadline]
+        if self.trial_time_limit is not None:
+            ends.append(began + _MARGIN * self.trial_time_limit)
+        return min(ends, default=None)
+
+
+def read_model(folder: Path, families: Mapping[str, Family]) -> TrialModel:
+    """The model that a trial left in its folder."""
+    return TrialModel.from_state(unpack((folder / MODEL).read_bytes()), families)
+
+
+def _assemble(task: Task, predictions: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+    """Predictions of the judged rows; the mean where a row was validated more than once."""
+    total = np.zeros((len(task.judged), task.outputs))
+    times = np.zeros((len(task.judged), 1))
+    for fold, predicted in zip(task.folds, predictions, strict=True):
+        at = np.searchsorted(task.judged, fold.valid)
+        total[at] += predicted
+        times[at] += 1
+    return (total / times).astype(np.float32)

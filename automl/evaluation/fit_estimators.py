@@ -1,0 +1,76 @@
+"""The folds of a trial of a scikit-learn family, one after another."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.architectures.family import Shape
+from automl.evaluation import estimators
+from automl.evaluation.fidelity import Resources
+from automl.evaluation.fitted import EstimatorModel, Fitted, Target, TrialModel, estimator_inputs
+from automl.preprocessing.dense import DensePreparer
+from automl.preprocessing.encode import ordinal
+from automl.resampling import Fold
+from automl.space import inputs_of, section
+
+if TYPE_CHECKING:
+    from automl.architectures.family import Family
+    from automl.search.trial import Trial
+    from automl.task import Task
+
+
+def fit_estimators(task: Task, family: Family, trial: Trial, resources: Resources, deadline: float | None) -> Fitted:
+    """Fit every fold; the time left is shared out evenly among the folds left.
+
+    Raises
+    ------
+    TimeoutError: the deadline passed before the last fold was begun.
+    """
+    models, predictions = [], []
+    for done, fold in enumerate(task.folds):
+        now = time.monotonic()
+        if deadline is not None and now >= deadline and done:
+            raise TimeoutError(f"{done} of {len(task.folds)} folds were fitted when the time was over")
+        end = None if deadline is None else now + (deadline - now) / (len(task.folds) - done)
+        model = _fit_fold(task, family, trial, resources, fold, end)
+        models.append(model)
+        predictions.append(model.predict(task.arrays.take(fold.valid)))
+    efforts = [estimators.effort(model.estimator) for model in models]
+    return Fitted(TrialModel(family.name, trial.config, tuple(models), float(np.mean(efforts))), predictions)
+
+
+def _fit_fold(
+    task: Task, family: Family, trial: Trial, resources: Resources, fold: Fold, deadline: float | None
+) -> EstimatorModel:
+    rows = fold.subset(resources.rows, task.least_rows)
+    target = Target.of(task.y[rows], task.outputs)
+    train, valid = task.arrays.take(rows), task.arrays.take(fold.valid)
+    preparer = None
+    if inputs_of(family) != "ordinal":
+        preparer = DensePreparer.fit(train, **section(trial.config, "prepare"))
+    X = estimator_inputs(train, preparer, task.levels)
+    shape = Shape(inputs=X.shape[1], outputs=task.outputs, rows=len(rows))
+    estimator = family.build(shape, **section(trial.config, family.name))
+    if preparer is None and "categorical_features" in estimator.get_params():
+        estimator.set_params(categorical_features=ordinal(train, task.levels)[1])
+    fitted = estimators.fit(
+        estimator,
+        estimators.Rows(X, target.encode(task.y[rows]), _weights(task, rows)),
+        estimators.Rows(
+            estimator_inputs(valid, preparer, task.levels),
+            target.encode(task.y[fold.valid]),
+            _weights(task, fold.valid),
+        ),
+        share=resources.epochs,
+        seed=trial.seed,
+        deadline=deadline,
+    )
+    return EstimatorModel(fitted, preparer, task.levels, target)
+
+
+def _weights(task: Task, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    return None if task.weight is None else task.weight[rows]

@@ -1,0 +1,271 @@
+"""Fitted models: one per fold, a trial's model as their mean, an ensemble as the weighted mean of trials.
+
+All of it can be taken apart into arrays and JSON, and put together again without any library of the search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from automl.artefact import State, nest, unnest
+from automl.errors import ArtefactError
+from automl.evaluation import estimators
+from automl.preprocessing.columns import Arrays
+from automl.preprocessing.dense import DensePreparer
+from automl.preprocessing.encode import one_hot, ordinal
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from automl.architectures.family import Family
+    from automl.training.checkpoints import Checkpoint
+    from automl.training.losses import Loss
+
+Predictions = NDArray[np.float32]
+DENSE_LEVELS = 300
+"""Levels of all categorical columns together beyond which one-hot columns are kept sparse."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """How raw outputs become predictions.
+
+    Attributes
+    ----------
+    outputs: classes, or 1 for regression.
+    centre, scale: of the training targets (regression): networks and linear models learn (y − centre) / scale.
+    """
+
+    outputs: int
+    centre: float = 0.0
+    scale: float = 1.0
+
+    @classmethod
+    def of(cls, y: NDArray[Any], outputs: int) -> Target:
+        if outputs > 1:
+            return cls(outputs)
+        return cls(1, float(np.mean(y)), float(np.std(y)) or 1.0)
+
+    def encode(self, y: NDArray[Any]) -> NDArray[Any]:
+        return y if self.outputs > 1 else (y - self.centre) / self.scale
+
+    def decode(self, values: NDArray[Any]) -> Predictions:
+        """(rows, outputs) in the unit of y; classification is left as it is."""
+        return (values if self.outputs > 1 else values * self.scale + self.centre).astype(np.float32)
+
+
+class FoldModel(Protocol):
+    """A model fitted on the training rows of one fold."""
+
+    def predict(self, arrays: Arrays) -> Predictions:
+        """(rows, classes) probabilities or (rows, 1) values."""
+        ...
+
+    def state(self) -> State: ...
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """What a network is built from, beside its family.
+
+    Attributes
+    ----------
+    config: the family's hyperparameters.
+    numbers: numeric columns after preparation.
+    levels: levels of each categorical column, code 0 not counted.
+    outputs: columns of its output.
+    rows: training rows.
+    """
+
+    config: dict[str, Any]
+    numbers: int
+    levels: tuple[int, ...]
+    outputs: int
+    rows: int
+
+    def build(self, family: Family, seed: int = 0) -> nn.Module:
+        """A network with fresh weights."""
+        from automl.architectures.inputs import tabular_network
+
+        return tabular_network(
+            family,
+            self.config,
+            numbers=self.numbers,
+            levels=self.levels,
+            outputs=self.outputs,
+            rows=self.rows,
+            seed=seed,
+        )
+
+
+@dataclass(frozen=True)
+class NetworkModel:
+    """A network and the preparation of its inputs."""
+
+    network: nn.Module
+    blueprint: Blueprint
+    preparer: DensePreparer
+    target: Target
+
+    def predict(self, arrays: Arrays) -> Predictions:
+        from automl.training.predict import predict
+
+        kind: Loss = "cross_entropy" if self.target.outputs > 1 else "squared"
+        values = predict(self.network, self.preparer.transform(arrays), arrays.codes, kind)
+        return self.target.decode(values.reshape(len(arrays), self.target.outputs))
+
+    def state(self) -> State:
+        weights = {k: v.detach().cpu().numpy() for k, v in self.network.state_dict().items()}
+        return nest(
+            {
+                "preparer": self.preparer.state(),
+                "weights": (vars(self.blueprint), weights),
+                "target": (vars(self.target), {}),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class EstimatorModel:
+    """A scikit-learn estimator on one-hot (with preparation) or ordinal inputs."""
+
+    estimator: Any
+    preparer: DensePreparer | None
+    levels: tuple[int, ...]
+    target: Target
+
+    def predict(self, arrays: Arrays) -> Predictions:
+        X = estimator_inputs(arrays, self.preparer, self.levels)
+        if self.target.outputs == 1:
+            return self.target.decode(np.asarray(self.estimator.predict(X), dtype=np.float64).reshape(len(X), 1))
+        found = self.estimator.predict_proba(X)
+        if found.shape[1] == self.target.outputs:
+            return found.astype(np.float32)
+        # A class that was absent from the training rows gets a small probability rather than none.
+        whole = np.full((len(found), self.target.outputs), 1e-4)
+        whole[:, self.estimator.classes_.astype(int)] = np.maximum(found, 1e-4)
+        return (whole / whole.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    def state(self) -> State:
+        parts = {
+            "estimator": estimators.dump(self.estimator),
+            "inputs": ({"levels": self.levels}, {}),
+            "target": (vars(self.target), {}),
+        }
+        if self.preparer is not None:
+            parts["preparer"] = self.preparer.state()
+        return nest(parts)
+
+
+def estimator_inputs(arrays: Arrays, preparer: DensePreparer | None, levels: tuple[int, ...]) -> Any:
+    """(rows, columns) for a scikit-learn estimator: ordinal without a preparer, else prepared and one-hot."""
+    if preparer is None:
+        return ordinal(arrays, levels)[0]
+    numbers = preparer.transform(arrays)
+    if sum(levels) <= DENSE_LEVELS:
+        return np.hstack([numbers, one_hot(arrays.codes, levels)])
+    return sparse.hstack([sparse.csr_array(numbers), one_hot(arrays.codes, levels, as_sparse=True)], format="csr")
+
+
+@dataclass(frozen=True)
+class TrialModel:
+    """The mean of a trial's fold models.
+
+    Attributes
+    ----------
+    family: name of the family that built them.
+    config: the trial's configuration.
+    folds: the models, one per fold.
+    effort: share of a full run after which they were best, in (0, 1].
+    """
+
+    family: str
+    config: Mapping[str, Any]
+    folds: tuple[FoldModel, ...]
+    effort: float
+
+    def predict(self, arrays: Arrays) -> Predictions:
+        total = self.folds[0].predict(arrays).astype(np.float64)
+        for fold in self.folds[1:]:
+            total += fold.predict(arrays)
+        return (total / len(self.folds)).astype(np.float32)
+
+    def state(self) -> State:
+        values, arrays = nest({str(k): fold.state() for k, fold in enumerate(self.folds)})
+        about = {"family": self.family, "config": dict(self.config), "effort": self.effort}
+        return {**about, "folds": values}, arrays
+
+    @classmethod
+    def from_state(cls, state: State, families: Mapping[str, Family]) -> TrialModel:
+        """Raises ArtefactError when the family is not among `families`."""
+        values, arrays = state
+        if values["family"] not in families:
+            raise ArtefactError(
+                f"the model holds a network of the family {values['family']!r}, which is not known here "
+                f"({', '.join(families)}); pass an object of it: automl.load(path, families=[...])"
+            )
+        family = families[values["family"]]
+        parts = unnest((values["folds"], arrays))
+        folds = tuple(_fold_model(parts[str(k)], family) for k in range(len(parts)))
+        return cls(family.name, values["config"], folds, values["effort"])
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What fitting the folds of a trial gave.
+
+    Attributes
+    ----------
+    model: the fitted model.
+    predictions: of each fold's validation rows, (rows, outputs).
+    curve: (share of a full run, loss) pairs.
+    checkpoint: what a longer trial of the same configuration continues from, or None.
+    """
+
+    model: TrialModel
+    predictions: Sequence[NDArray[Any]]
+    curve: tuple[tuple[float, float], ...] = ()
+    checkpoint: Checkpoint | None = None
+
+
+def _fold_model(state: State, family: Family) -> FoldModel:
+    parts = unnest(state)
+    target = Target(**parts["target"][0])
+    preparer = DensePreparer.from_state(*parts["preparer"]) if "preparer" in parts else None
+    if "estimator" in parts:
+        levels = tuple(parts["inputs"][0]["levels"])
+        return EstimatorModel(estimators.load(parts["estimator"]), preparer, levels, target)
+    import torch
+
+    assert preparer is not None
+    values, arrays = parts["weights"]
+    blueprint = Blueprint(**{**values, "levels": tuple(values["levels"])})
+    network = blueprint.build(family)
+    network.load_state_dict({k: torch.from_numpy(np.array(a)) for k, a in arrays.items()})
+    return NetworkModel(network.eval(), blueprint, preparer, target)
+
+
+@dataclass(frozen=True)
+class EnsembleModel:
+    """The weighted mean of trial models.
+
+    Attributes
+    ----------
+    members: the trial models.
+    weights: positive, summing to 1, one a member.
+    trials: numbers of the trials that the members come from.
+    """
+
+    members: Sequence[TrialModel]
+    weights: Sequence[float]
+    trials: Sequence[int]
+
+    def predict(self, arrays: Arrays) -> Predictions:
+        total = sum(w * m.predict(arrays).astype(np.float64) for w, m in zip(self.weights, self.members, strict=True))
+        return np.asarray(total, dtype=np.float32)

@@ -1,0 +1,154 @@
+"""Losses, lower is better everywhere: any scikit-learn scorer goes in, a loss comes out.
+
+The only place where a sign is flipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.errors import SettingError, unknown
+
+Array = NDArray[Any]
+DEFAULT = {"classification": "neg_log_loss", "regression": "neg_root_mean_squared_error"}
+
+
+def log_loss(y: Array, probabilities: Array, weight: Array | None) -> float:
+    """Mean negative log-likelihood of class indices `y` (n,) under `probabilities` (n, classes).
+
+    Probabilities are clipped to single precision's epsilon, as scikit-learn does for float32.
+    """
+    chosen = probabilities[np.arange(len(y)), y].astype(np.float64)
+    total = probabilities.sum(axis=1, dtype=np.float64)
+    eps = float(np.finfo(np.float32).eps)
+    return float(np.average(-np.log(np.clip(chosen / total, eps, 1.0)), weights=weight))
+
+
+def error_rate(y: Array, probabilities: Array, weight: Array | None) -> float:
+    """Share of rows whose most probable class is not `y`."""
+    return float(np.average(probabilities.argmax(axis=1) != y, weights=weight))
+
+
+def mean_squared_error(y: Array, values: Array, weight: Array | None) -> float:
+    return float(np.average((values[:, 0].astype(np.float64) - y) ** 2, weights=weight))
+
+
+def root_mean_squared_error(y: Array, values: Array, weight: Array | None) -> float:
+    return float(np.sqrt(mean_squared_error(y, values, weight)))
+
+
+def mean_absolute_error(y: Array, values: Array, weight: Array | None) -> float:
+    return float(np.average(np.abs(values[:, 0].astype(np.float64) - y), weights=weight))
+
+
+FAST: dict[str, tuple[str, Callable[[Array, Array, Array | None], float]]] = {
+    "neg_log_loss": ("classification", log_loss),
+    "accuracy": ("classification", error_rate),
+    "neg_mean_squared_error": ("regression", mean_squared_error),
+    "neg_root_mean_squared_error": ("regression", root_mean_squared_error),
+    "neg_mean_absolute_error": ("regression", mean_absolute_error),
+}
+"""Scorers that a search calls thousands of times, without scikit-learn's checks; equal to them (tested)."""
+
+
+class _Answers:
+    """An estimator that answers with values predicted earlier, for scorers that want an estimator."""
+
+    def __init__(self, outputs: Array) -> None:
+        self.outputs = outputs
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import RegressorTags, Tags, TargetTags
+
+        return Tags("regressor", TargetTags(required=True), regressor_tags=RegressorTags())
+
+    def fit(self, X: Array, y: Array) -> _Answers:
+        return self
+
+    def predict(self, X: Array) -> Array:
+        return self.outputs[:, 0]
+
+
+class _ClassAnswers(_Answers):
+    """The same with probabilities of classes."""
+
+    def __init__(self, outputs: Array, classes: Array) -> None:
+        super().__init__(outputs)
+        self.classes_ = classes
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import ClassifierTags, Tags, TargetTags
+
+        return Tags("classifier", TargetTags(required=True), classifier_tags=ClassifierTags())
+
+    def predict_proba(self, X: Array) -> Array:
+        return self.outputs / self.outputs.sum(axis=1, keepdims=True)
+
+    def predict(self, X: Array) -> Array:
+        return self.classes_[self.outputs.argmax(axis=1)]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is minimised.
+
+    Attributes
+    ----------
+    spec: a scikit-learn scorer's name, or a scorer `(estimator, X, y) -> float`, greater is better.
+    classes: (classes,) original labels; None for regression.
+    """
+
+    spec: str | Callable[..., float]
+    classes: Array | None = None
+
+    @property
+    def name(self) -> str:
+        return self.spec if isinstance(self.spec, str) else getattr(self.spec, "__name__", repr(self.spec))
+
+    @cached_property
+    def scorer(self) -> Callable[..., float]:
+        if callable(self.spec):
+            return self.spec
+        from sklearn.metrics import get_scorer, get_scorer_names
+
+        if self.spec not in get_scorer_names():
+            raise unknown("metric", self.spec, get_scorer_names())
+        return get_scorer(self.spec)
+
+    def loss(self, y: Array, outputs: Array, weight: Array | None = None) -> float:
+        """Loss of `outputs` (n, classes) probabilities or (n, 1) values for `y` (n,) class indices or values."""
+        kind = "regression" if self.classes is None else "classification"
+        fast = FAST.get(self.spec) if isinstance(self.spec, str) else None
+        if fast is not None and fast[0] == kind:
+            return fast[1](y, outputs, weight)
+        truth = y if self.classes is None else self.classes[y]
+        answers = _Answers(outputs) if self.classes is None else _ClassAnswers(outputs, self.classes)
+        args = {} if weight is None else {"sample_weight": weight}
+        score = float(self.scorer(answers, np.zeros((len(y), 1)), truth, **args))
+        bounded = isinstance(self.spec, str) and not self.spec.startswith("neg_")
+        return 1.0 - score if bounded else -score
+
+    def check(self) -> None:
+        """Fail early, with the cure, when the metric cannot score this kind of task."""
+        n = 4 if self.classes is None else 2 * len(self.classes)
+        y = np.arange(1.0, n + 1) if self.classes is None else np.arange(n) % len(self.classes)
+        outputs = (
+            np.linspace(1, 2, n)[:, None]
+            if self.classes is None
+            else np.eye(len(self.classes))[y] * 0.8 + 0.2 / len(self.classes)
+        )
+        scorer = self.scorer
+        try:
+            self.loss(y, outputs)
+        except Exception as error:
+            task = "regression" if self.classes is None else f"classification with labels {self.classes[:5]}"
+            raise SettingError(
+                f"metric {self.name!r} ({scorer!r}) cannot score a {task}: {error}; choose another name from "
+                "sklearn.metrics.get_scorer_names(), or make one with sklearn.metrics.make_scorer"
+            ) from error

@@ -1,0 +1,143 @@
+"""The methods: each is a schedule (how much to spend) that holds a sampler (what to try)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from automl.errors import SettingError, unknown
+from automl.search.draw import check_config, check_space
+from automl.search.initial import Initial
+from automl.search.schedules.asha import ASHA
+from automl.search.schedules.full import Full
+from automl.search.schedules.hyperband import Hyperband
+from automl.search.trial import config_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ConfigSpace import ConfigurationSpace
+
+    from automl.search.protocols import Optimizer, Sampler
+    from automl.search.trial import Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A line of the catalogue.
+
+    Attributes
+    ----------
+    schedule: "full", "hyperband" or "asha".
+    sampler: makes the sampler; libraries are imported when it is called, or later.
+    about: one line with the paper.
+    lookahead: proposals to prepare while trials run; above 0 where a proposal takes longer than some trials.
+    """
+
+    name: str
+    schedule: str
+    sampler: Callable[[], Sampler]
+    about: str
+    lookahead: int = 0
+
+
+def _random() -> Sampler:
+    from automl.search.samplers.random import Random
+
+    return Random()
+
+
+def _local() -> Sampler:
+    from automl.search.samplers.local import Local
+
+    return Local()
+
+
+def _kde() -> Sampler:
+    from automl.search.samplers.kde import KDE
+
+    return KDE()
+
+
+def _forest() -> Sampler:
+    from automl.search.samplers.forest import Forest
+
+    return Forest()
+
+
+def _tpe() -> Sampler:
+    from automl.search.samplers.tpe import TPE
+
+    return TPE()
+
+
+def _dehb() -> Sampler:
+    from automl.search.samplers.dehb import DEHB
+
+    return DEHB()
+
+
+_LINES = (
+    Method("random", "full", _random, "Random search (Bergstra & Bengio 2012)"),
+    Method("local", "full", _local, "Local search with restarts (White, Nolen & Savani 2021)"),
+    Method("hyperband", "hyperband", _random, "Hyperband over random search (Li et al. 2018)"),
+    Method("asha", "asha", _random, "Asynchronous successive halving (Li et al. 2020)"),
+    Method("bohb", "hyperband", _kde, "Hyperband over kernel densities (Falkner, Klein & Hutter 2018)"),
+    Method("smac", "full", _forest, "Random-forest Bayesian optimisation (Lindauer et al. 2022)", 8),
+    Method("smac-hb", "hyperband", _forest, "Hyperband over a random forest (Lindauer et al. 2022)", 8),
+    Method("tpe", "full", _tpe, "Tree-structured Parzen estimators (Bergstra et al. 2011)"),
+    Method("tpe-hb", "hyperband", _tpe, "Hyperband over Parzen estimators (Bergstra 2011; Li 2018)"),
+    Method("dehb", "hyperband", _dehb, "Hyperband over differential evolution (Awad, Mallik & Hutter 2021)"),
+)
+
+METHODS: Mapping[str, Method] = MappingProxyType({line.name: line for line in _LINES})
+"""All methods by name."""
+
+
+def method_named(name: str) -> Method:
+    """The line of a method; SettingError names the nearest one if there is none."""
+    if name not in METHODS:
+        raise unknown("method", name, METHODS)
+    return METHODS[name]
+
+
+def build(
+    method: str,
+    space: ConfigurationSpace,
+    *,
+    seed: int,
+    min_share: float,
+    eta: int = 3,
+    initial: Sequence[Configuration] = (),
+) -> Optimizer:
+    """The optimizer of a method.
+
+    Parameters
+    ----------
+    seed: >= 0; with the history, it determines every proposal.
+    min_share: least share of a full run that a trial may get, in (0, 1]; methods without rungs ignore it.
+    eta: factor between rungs, a whole number >= 2.
+    initial: configurations tried first, at the full budget; repeated ones are tried once.
+    """
+    line = method_named(method)
+    if not 0 < min_share <= 1:
+        raise SettingError(f"min_share is {min_share!r}; it must be in (0, 1]: a share of a full run")
+    if isinstance(eta, bool) or not isinstance(eta, int) or eta < 2:
+        raise SettingError(f"eta is {eta!r}; it must be a whole number of at least 2, such as 3")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise SettingError(f"seed is {seed!r}; it must be a whole number of at least 0")
+    if len(space) == 0:
+        raise SettingError("the space has no hyperparameters; add at least one, a constant if need be")
+    check_space(space)
+    sampler = line.sampler()
+    optimizer: Optimizer
+    if line.schedule == "full":
+        optimizer = Full(space, sampler, seed)
+    elif line.schedule == "hyperband":
+        optimizer = Hyperband(space, sampler, seed, min_share, eta)
+    else:
+        optimizer = ASHA(space, sampler, seed, min_share, eta)
+    first = {config_key(config): config for config in (check_config(space, c) for c in initial)}
+    return Initial(optimizer, tuple(first.values())) if first else optimizer

@@ -1,0 +1,219 @@
+"""`optimize`: any method of the catalogue on anyone's own objective."""
+
+from __future__ import annotations
+
+import math
+import os
+import secrets
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import SearchFailed, SettingError
+from automl.search.catalogue import build, method_named
+from automl.search.history import History
+from automl.search.journal import Journal, fingerprint, qualified_name, space_text
+from automl.search.loop import Search
+from automl.search.trial import Configuration, Proposal, Result, State, Trial
+
+if TYPE_CHECKING:
+    from ConfigSpace import ConfigurationSpace
+
+    from automl.runners.inline import InlineRunner
+    from automl.runners.processes import ProcessRunner
+    from metalearn import Store
+
+Objective = Callable[[dict[str, Any], float, int], float]
+"""(configuration, budget in the user's unit, seed) -> loss, lower is better."""
+
+
+def optimize(
+    objective: Objective,
+    space: ConfigurationSpace,
+    *,
+    method: str = "bohb",
+    n_trials: int | None = None,
+    total_budget: float | None = None,
+    time_limit: float | None = None,
+    min_budget: float = 1,
+    max_budget: float = 1,
+    eta: int = 3,
+    seed: int | None = None,
+    n_jobs: int = 1,
+    initial: Sequence[Configuration] = (),
+    store: str | Store | None = None,
+) -> History:
+    """Minimise an objective over a space; every trial made is in the history returned.
+
+    Parameters
+    ----------
+    objective: called as `objective(config, budget, seed)`, returns the loss. `config` holds the active
+        hyperparameters as native values, `budget` is in [min_budget, max_budget]. One that raises, or returns
+        anything but a finite or infinite number, makes a CRASHED trial; the search goes on.
+    method: a name of `automl.search.catalogue.METHODS`.
+    n_trials: trials in all, >= 1.
+    total_budget: sum of the budgets of all trials, in units of `max_budget`.
+    time_limit: seconds for the whole call. Trials that still run then are cut off; with n_jobs=1 the objective,
+        which cannot be killed, runs to its end in the background. At least one of the three limits is needed.
+    min_budget, max_budget: least and full budget, in the user's unit (epochs, rows, …), 0 < min <= max.
+    eta: factor between the budgets of multi-fidelity methods, a whole number >= 2.
+    seed: with `n_trials` or `total_budget`, the same seed and n_jobs give the same trials, bit for bit. None draws
+        one; with a store, it takes one that is fixed by the other settings, so that the same call resumes.
+    n_jobs: trials at once, >= 1. One runs in a thread of this process, more run in processes of their own.
+    initial: configurations to try first, at the full budget.
+    store: a `metalearn.Store` or the URL of one. There the run is kept, and a call that was killed or interrupted
+        is resumed by the same call; limits may differ.
+
+    Returns
+    -------
+    The history; `history.best` is the best trial, `history.frame()` a table. After Ctrl-C, the trials so far.
+
+    Raises
+    ------
+    SettingError: a value breaks a rule; nothing has run.
+    SearchFailed: no trial succeeded; holds the causes by number and the first traceback.
+    """
+    start = time.monotonic()
+    _check(objective, n_trials, total_budget, time_limit, min_budget, max_budget, n_jobs, seed)
+    lookahead = method_named(method).lookahead
+    settings = {"min_budget": min_budget, "max_budget": max_budget, "eta": eta}
+    identity = fingerprint(
+        settings
+        | {"objective": qualified_name(objective), "space": space_text(space), "method": method, "seed": seed}
+        | {"initial": [dict(config) for config in initial]}
+    )
+    if seed is None:
+        seed = secrets.randbits(32) if store is None else int(identity[:8], 16)
+    optimizer = build(method, space, seed=seed, min_share=min_budget / max_budget, eta=eta, initial=initial)
+    with ExitStack() as stack:
+        journal = None
+        if store is not None:
+            journal = Journal(
+                _opened(store, stack), identity, space=space_text(space), method=method, seed=seed, settings=settings
+            )
+        runner = _runner(_Target(objective, float(max_budget)), n_jobs)
+        stack.callback(runner.close)
+        search = Search(
+            optimizer,
+            runner,
+            seed=seed,
+            history=History(max_budget=max_budget) if journal is None else journal.history(max_budget),
+            n_trials=n_trials,
+            total_budget=total_budget,
+            deadline=None if time_limit is None else start + time_limit,
+            ordered=n_trials is not None or total_budget is not None,
+            lookahead=lookahead,
+            record=_ignore if journal is None else journal.record,
+            predict=expected_seconds,
+        )
+        history = search.run()
+        if journal is not None and not search.interrupted:
+            journal.finish()
+    if not history.done and not search.interrupted:
+        raise SearchFailed(failure_report(history))
+    return history
+
+
+@dataclass(frozen=True)
+class _Target:
+    """An objective as what a runner runs."""
+
+    objective: Objective
+    max_budget: float
+
+    def __call__(self, trial: Trial) -> Result:
+        start = time.perf_counter()
+        loss: Any = self.objective(dict(trial.config), budget_in_units(self.max_budget, trial.budget), trial.seed)
+        if isinstance(loss, bool) or not isinstance(loss, Real) or math.isnan(loss):
+            raise ValueError(f"the objective returned {loss!r}; it must return the loss as a number that is not NaN")
+        return Result(State.DONE, float(loss), time.perf_counter() - start)
+
+
+def budget_in_units(max_budget: float, share: float) -> float:
+    """A share 1/k of the full budget in the user's unit, rounded once: 1/81 of 729 is exactly 9."""
+    inverse = round(1 / share)
+    exact = math.isclose(share * inverse, 1, rel_tol=1e-12)
+    return max_budget / inverse if exact else max_budget * share
+
+
+def expected_seconds(history: History, proposal: Proposal) -> float | None:
+    """Median cost of the finished trials at the budget of the proposal; None before there is one."""
+    costs = [t.cost for t in history.done if t.budget == proposal.budget]
+    return statistics.median(costs) if costs else None
+
+
+def failure_report(history: History) -> str:
+    """Why no trial succeeded: the causes by number, and the first traceback."""
+    if not len(history):
+        return "no trial was started: the limits leave room for none; raise time_limit or total_budget"
+    reasons = Counter(f"{t.state.value}: {_last_line(t.result.error)}" for t in history)
+    causes = "\n".join(f"{n:>6} × {reason}" for reason, n in reasons.most_common())
+    first = next((t for t in history if t.result.error and t.state is not State.PRUNED), None)
+    trace = f"\nfirst failure (trial {first.number}, {dict(first.config)}):\n{first.result.error}" if first else ""
+    return f"none of {len(history)} trials succeeded:\n{causes}{trace}"
+
+
+def _last_line(error: str) -> str:
+    return error.strip().splitlines()[-1] if error.strip() else "infinite loss"
+
+
+def _ignore(trial: Trial) -> None:
+    """Record nothing."""
+
+
+def _runner(target: _Target, n_jobs: int) -> InlineRunner | ProcessRunner:
+    if n_jobs == 1:
+        from automl.runners.inline import InlineRunner
+
+        return InlineRunner(target)
+    from automl.runners.processes import ProcessRunner
+
+    return ProcessRunner(target, n_jobs=n_jobs, threads=max(1, (os.cpu_count() or 1) // n_jobs))
+
+
+def _opened(store: str | Store, stack: ExitStack) -> Store:
+    if not isinstance(store, str):
+        return store
+    from metalearn import Store as Opened
+
+    return stack.enter_context(Opened(store))
+
+
+def _check(
+    objective: Objective,
+    n_trials: int | None,
+    total_budget: float | None,
+    time_limit: float | None,
+    min_budget: float,
+    max_budget: float,
+    n_jobs: int,
+    seed: int | None,
+) -> None:
+    if not callable(objective):
+        raise SettingError(f"objective is {objective!r}; it must be callable as objective(config, budget, seed)")
+    if n_trials is None and total_budget is None and time_limit is None:
+        raise SettingError(
+            "n_trials, total_budget and time_limit are all None, so the search would never end; give at least one"
+        )
+    for name, count in {"n_trials": n_trials, "n_jobs": n_jobs}.items():
+        if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+            raise SettingError(f"{name} is {count!r}; it must be a whole number of at least 1")
+    amounts: Mapping[str, float | None] = {
+        "total_budget": total_budget,
+        "time_limit": time_limit,
+        "min_budget": min_budget,
+        "max_budget": max_budget,
+    }
+    for name, amount in amounts.items():
+        wrong = isinstance(amount, bool) or not isinstance(amount, Real | None)
+        if wrong or (amount is not None and not 0 < amount < math.inf):
+            raise SettingError(f"{name} is {amount!r}; it must be a finite number above 0")
+    if min_budget > max_budget:
+        raise SettingError(f"min_budget {min_budget!r} is above max_budget {max_budget!r}; swap or equal them")
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63):
+        raise SettingError(f"seed is {seed!r}; it must be a whole number in [0, 2**63), or None to draw one")

@@ -1,0 +1,122 @@
+"""configs/*.toml → frozen settings; an unknown key fails."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import SettingError, unknown
+
+if TYPE_CHECKING:
+    from ConfigSpace import ConfigurationSpace
+    from ConfigSpace.hyperparameters import Hyperparameter
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What the estimators do where a parameter is left at None.
+
+    Attributes
+    ----------
+    optimizer: name of a method.
+    fidelities: axes along which budgets are spent.
+    search_space: name of a file in configs/spaces.
+    ensemble_size: choices of the greedy ensemble.
+    min_budget: smallest budget of a trial, a share in (0, 1].
+    eta: ratio of two neighbouring budgets.
+    """
+
+    optimizer: str
+    fidelities: tuple[str, ...]
+    search_space: str
+    ensemble_size: int
+    min_budget: float
+    eta: int
+
+
+@dataclass(frozen=True)
+class SpaceSettings:
+    """A named search space.
+
+    Attributes
+    ----------
+    families: names of the families that it joins.
+    initial: partial configurations to try first.
+    update: hyperparameters that replace those of the same full name.
+    """
+
+    families: tuple[str, ...]
+    initial: tuple[dict[str, Any], ...] = ()
+    update: dict[str, Any] | None = None
+
+    def updates(self) -> ConfigurationSpace | None:
+        from ConfigSpace import ConfigurationSpace
+
+        if not self.update:
+            return None
+        space = ConfigurationSpace()
+        space.add(*(_hyperparameter(name, spec) for name, spec in self.update.items()))
+        return space
+
+
+def folder(name: str) -> Path:
+    """configs/ or tasks/, beside the packages in a clone and inside the package once installed."""
+    inside = Path(__file__).parent / name
+    return inside if inside.is_dir() else Path(__file__).parent.parent / name
+
+
+def preset(name: str) -> Preset:
+    """The preset of that name in configs/presets."""
+    return Preset(**_read("presets", "preset", name, Preset))
+
+
+def space_settings(name: str) -> SpaceSettings:
+    """The search space of that name in configs/spaces."""
+    return SpaceSettings(**_read("spaces", "search space", name, SpaceSettings))
+
+
+def _read(part: str, kind: str, name: str, into: type) -> dict[str, Any]:
+    files = {path.stem: path for path in (folder("configs") / part).glob("*.toml")}
+    if name not in files:
+        raise unknown(kind, name, files)
+    return checked(tomllib.loads(files[name].read_text(encoding="utf-8")), into, str(files[name].name))
+
+
+def checked(table: Mapping[str, Any], into: type, where: str) -> dict[str, Any]:
+    """Fields of the dataclass `into` from a TOML table, lists as tuples.
+
+    Raises
+    ------
+    SettingError: a key that is no field, or a field without a default that is missing.
+    """
+    from dataclasses import MISSING
+
+    known = {f.name: f for f in fields(into)}
+    for key in table:
+        if key not in known:
+            raise SettingError(f"{where}: {unknown('key', key, known)}")
+    for name, field in known.items():
+        if name not in table and field.default is MISSING and field.default_factory is MISSING:
+            raise SettingError(f"{where}: the key {name!r} is missing; give it a value")
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+
+
+def _hyperparameter(name: str, spec: Mapping[str, Any]) -> Hyperparameter[Any]:
+    """`{value = …}`, `{choices = […], default = …}` or `{lower = …, upper = …, default = …, log = …}`."""
+    from ConfigSpace import Categorical, Constant, Float, Integer
+
+    try:
+        match dict(spec):
+            case {"value": value, **rest} if not rest:
+                return Constant(name, value)
+            case {"choices": choices, **rest}:
+                return Categorical(name, choices, **rest)
+            case {"lower": lower, "upper": upper, **rest}:
+                kind = Integer if isinstance(lower, int) and isinstance(upper, int) else Float
+                return kind(name, (lower, upper), **rest)
+    except (TypeError, ValueError) as error:
+        raise SettingError(f"{name} = {dict(spec)!r}: {error}") from error
+    raise SettingError(f"{name} = {dict(spec)!r} gives neither value, nor choices, nor lower and upper")

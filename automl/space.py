@@ -1,0 +1,141 @@
+"""The joint space: which family, with its own hyperparameters, on which preparation, trained how.
+
+Names: `family` chooses; `mlp:n_layers` belongs to a family; `prepare:scaling` and `train:learning_rate` are shared by
+the families that need them, so that what a sampler learns about a learning rate serves every network.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import SettingError, unknown
+
+if TYPE_CHECKING:
+    from ConfigSpace import ConfigurationSpace
+    from ConfigSpace.conditions import Condition, Conjunction
+    from ConfigSpace.hyperparameters import Hyperparameter
+
+    from automl.architectures.family import Family
+
+FAMILY = "family"
+
+
+def joint_space(
+    families: Sequence[Family], update: ConfigurationSpace | None = None, *, seed: int = 0
+) -> ConfigurationSpace:
+    """One space over all families.
+
+    Parameters
+    ----------
+    update: hyperparameters that replace those of the same full name (a Constant fixes one).
+
+    Raises
+    ------
+    SettingError: the update names a hyperparameter that the space does not have.
+    """
+    from ConfigSpace import Categorical, ConfigurationSpace
+
+    names = [family.name for family in families]
+    replaced = dict(update) if update is not None else {}
+    choice = replaced.pop(FAMILY, Categorical(FAMILY, names, default=names[0]))
+    space = ConfigurationSpace(seed=seed)
+    space.add(choice)
+    for prefix, part, users in _parts([family for family in families if choice.legal_value(family.name)]):
+        _join(space, prefix, part, users, replaced)
+    if replaced:
+        raise unknown("hyperparameter", next(iter(replaced)), list(space))
+    return space
+
+
+def _parts(families: Sequence[Family]) -> Iterable[tuple[str, ConfigurationSpace, list[str]]]:
+    """(prefix, space, names of the families for which it is active)."""
+    for family in families:
+        yield family.name, family.space(), [family.name]
+    dense = [f.name for f in families if inputs_of(f) != "ordinal"]
+    if dense:
+        from automl.preprocessing.dense import preprocessing_space
+
+        yield "prepare", preprocessing_space(), dense
+    neural = [f.name for f in families if inputs_of(f) == "dense"]
+    if neural:
+        from automl.training.recipe import recipe_space
+
+        yield "train", recipe_space(), neural
+
+
+def inputs_of(family: Family) -> str:
+    """What a family is fed: "dense" (a network), "one-hot" or "ordinal" (scikit-learn estimators)."""
+    return getattr(family, "inputs", "dense")
+
+
+def _join(
+    space: ConfigurationSpace,
+    prefix: str,
+    part: ConfigurationSpace,
+    users: list[str],
+    replaced: dict[str, Hyperparameter[Any]],
+) -> None:
+    """Add `part` to `space` under `prefix`, active only for the families `users`."""
+    from ConfigSpace.conditions import AndConjunction, InCondition
+
+    renamed = {name: _renamed(hp, f"{prefix}:{name}", replaced) for name, hp in part.items()}
+    own: dict[str, list[Condition | Conjunction]] = {}
+    for condition in part.conditions:
+        parts = condition.components if isinstance(condition, AndConjunction) else [condition]
+        own.setdefault(_child(condition).name, []).extend(_moved(c, renamed) for c in parts)
+    if part.forbidden_clauses:
+        raise SettingError(
+            f"the space of {prefix!r} has forbidden clauses; state them as conditions, which every method can follow"
+        )
+    joined = []
+    for name, child in renamed.items():
+        # Stated for children of inactive parents, too: ConfigSpace takes "parent != x" to hold where it is inactive.
+        conditions = [InCondition(child, space[FAMILY], users), *own.get(name, [])]
+        joined.append(conditions[0] if len(conditions) == 1 else AndConjunction(*conditions))
+    space.add(*renamed.values(), *joined)
+
+
+def _renamed(hp: Hyperparameter[Any], name: str, replaced: dict[str, Hyperparameter[Any]]) -> Hyperparameter[Any]:
+    new = copy.copy(replaced.pop(name, hp))
+    new.name = name
+    return new
+
+
+def _child(condition: Any) -> Hyperparameter[Any]:
+    return condition.child if hasattr(condition, "child") else condition.components[0].child
+
+
+def _moved(condition: Any, renamed: Mapping[str, Hyperparameter[Any]]) -> Any:
+    """The same condition between the renamed hyperparameters."""
+    if hasattr(condition, "components"):
+        return type(condition)(*(_moved(c, renamed) for c in condition.components))
+    values = [condition.values] if hasattr(condition, "values") else [condition.value]
+    return type(condition)(renamed[condition.child.name], renamed[condition.parent.name], *values)
+
+
+def section(config: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """The entries of a configuration under one prefix, without it."""
+    start = f"{prefix}:"
+    return {name.removeprefix(start): value for name, value in config.items() if name.startswith(start)}
+
+
+def complete(space: ConfigurationSpace, partial: Mapping[str, Any]) -> dict[str, Any]:
+    """A full configuration: the values given, defaults for the rest, active hyperparameters only.
+
+    Raises
+    ------
+    SettingError: a name or a value that the space does not have.
+    """
+    from ConfigSpace import Configuration
+    from ConfigSpace.util import deactivate_inactive_hyperparameters
+
+    for name, value in partial.items():
+        if name not in space:
+            raise unknown("hyperparameter", name, list(space))
+        if not space[name].legal_value(value):
+            raise SettingError(f"{name} = {value!r} is not allowed; it must be one of {space[name]}")
+    values = {name: hp.default_value for name, hp in space.items()} | dict(partial)
+    whole: Configuration = deactivate_inactive_hyperparameters(values, space)
+    return {k: v.item() if hasattr(v, "item") else v for k, v in dict(whole).items()}

@@ -1,0 +1,90 @@
+"""What is to be learned: columns, target, metric and folds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.metrics import Metric
+from automl.preprocessing.columns import Arrays
+from automl.resampling import Fold
+
+
+@dataclass(frozen=True)
+class Task:
+    """A table that is ready to be learned from.
+
+    Attributes
+    ----------
+    arrays: numbers (n, d) with NaN where missing and codes (n, c) with 0 where missing or never seen.
+    levels: number of codes of each categorical column, the 0 included.
+    y: (n,) class indices (int64), or values (float64).
+    weight: (n,) non-negative, or None.
+    metric: what is minimised; `metric.classes` is None for regression.
+    folds: rows to train and to validate on.
+    """
+
+    arrays: Arrays
+    levels: tuple[int, ...]
+    y: NDArray[Any]
+    weight: NDArray[np.float64] | None
+    metric: Metric
+    folds: tuple[Fold, ...]
+
+    @property
+    def classification(self) -> bool:
+        return self.metric.classes is not None
+
+    @property
+    def outputs(self) -> int:
+        """Columns of a prediction: classes, or 1 for regression."""
+        return 1 if self.metric.classes is None else len(self.metric.classes)
+
+    @cached_property
+    def judged(self) -> NDArray[np.int64]:
+        """Rows that are validated in some fold, ascending: the rows of out-of-fold predictions."""
+        return np.unique(np.concatenate([fold.valid for fold in self.folds]))
+
+    @property
+    def least_rows(self) -> int:
+        """Rows that the smallest subset keeps: enough to meet every class."""
+        return max(64, 10 * self.outputs)
+
+    def loss(self, out_of_fold: NDArray[Any]) -> float:
+        """Loss of predictions for the `judged` rows."""
+        weight = None if self.weight is None else self.weight[self.judged]
+        return self.metric.loss(self.y[self.judged], out_of_fold, weight)
+
+
+@dataclass(frozen=True)
+class StoredTask:
+    """A task on disk: workers map its arrays into memory instead of copying them."""
+
+    folder: Path
+    levels: tuple[int, ...]
+    metric: Metric
+    folds: tuple[Fold, ...]
+    weighted: bool
+
+    @classmethod
+    def write(cls, task: Task, folder: Path) -> StoredTask:
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / "numbers.npy", task.arrays.numbers)
+        np.save(folder / "codes.npy", task.arrays.codes)
+        np.save(folder / "y.npy", task.y)
+        if task.weight is not None:
+            np.save(folder / "weight.npy", task.weight)
+        return cls(folder, task.levels, task.metric, task.folds, task.weight is not None)
+
+    def open(self) -> Task:
+        def mapped(name: str) -> NDArray[Any]:
+            return np.load(self.folder / name, mmap_mode="r")
+
+        weight = np.asarray(mapped("weight.npy")) if self.weighted else None
+        arrays = Arrays(mapped("numbers.npy"), mapped("codes.npy"))
+        return Task(arrays, self.levels, np.asarray(mapped("y.npy")), weight, self.metric, self.folds)

@@ -1,0 +1,132 @@
+"""What every family of networks must keep: the default and 20 random configurations of each."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from automl.architectures.catalogue import FAMILIES, family
+from automl.architectures.family import Family, Shape, native
+from automl.architectures.inputs import TabularNet, tabular_network
+from automl.errors import SettingError
+
+NETWORKS = ["mlp", "resnet"]
+LEVELS = [2, 3, 12, 40, 70, 80]
+
+
+class Wide:
+    """A user's own family, as short as one can be."""
+
+    name = "wide"
+
+    def space(self) -> Any:
+        from ConfigSpace import ConfigurationSpace
+
+        return ConfigurationSpace({"width": (16, 256)})
+
+    def build(self, shape: Shape, *, width: int) -> nn.Module:
+        return nn.Sequential(nn.Linear(shape.inputs, width), nn.ReLU(), nn.Linear(width, shape.outputs))
+
+
+ALL: list[str | Family] = [*NETWORKS, Wide()]
+
+
+def configurations(of: str | Family) -> list[dict[str, Any]]:
+    """The default and 20 random ones."""
+    space = family(of).space()
+    space.seed(0)
+    return [native(dict(c)) for c in (space.get_default_configuration(), *space.sample_configuration(20))]
+
+
+def network(of: str | Family, config: dict[str, Any], outputs: int = 3, seed: int = 0) -> TabularNet:
+    return tabular_network(of, config, numbers=5, levels=LEVELS, outputs=outputs, rows=100, seed=seed)
+
+
+def batch(rows: int = 48, outputs: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    g = torch.Generator().manual_seed(1)
+    codes = torch.stack([torch.randint(0, n + 1, (rows,), generator=g) for n in LEVELS], 1)
+    return torch.randn(rows, 5, generator=g), codes, torch.randint(0, outputs, (rows,), generator=g)
+
+
+@pytest.mark.parametrize("of", ALL, ids=str)
+def test_every_configuration_gives_a_logit_per_class_and_a_gradient_to_every_parameter(of: str | Family) -> None:
+    numbers, codes, targets = batch()
+    for config in configurations(of):
+        for outputs in (1, 2, 3):
+            net = network(of, config, outputs)
+            logits = net(numbers, codes)
+            assert logits.shape == (48, outputs), config
+            assert torch.isfinite(logits).all(), config
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            F.cross_entropy(net(numbers, codes), targets).backward()
+        for name, parameter in net.named_parameters():
+            assert parameter.grad is not None, (name, config)
+            assert torch.isfinite(parameter.grad).all(), (name, config)
+            assert parameter.grad.abs().sum() > 0, (name, config)
+
+
+@pytest.mark.parametrize("of", ALL, ids=str)
+def test_every_configuration_learns_one_batch_by_heart(of: str | Family) -> None:
+    numbers, codes, targets = batch(rows=24)
+    for config in configurations(of):
+        # Dropout is meant to hinder learning by heart, so it is left out here.
+        net = network(of, {**config, "dropout": 0.0} if "dropout" in config else config)
+        optimizer = torch.optim.AdamW(net.parameters(), lr=5e-3)
+        for _ in range(150):
+            loss = F.cross_entropy(net(numbers, codes), targets)
+            if loss < 0.05:
+                break
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        assert loss < 0.05, config
+
+
+@pytest.mark.parametrize("of", ALL, ids=str)
+def test_equal_seeds_give_equal_weights_and_leave_the_global_generator_alone(of: str | Family) -> None:
+    config = configurations(of)[0]
+    before = torch.random.get_rng_state()
+    first, same, other = network(of, config), network(of, config), network(of, config, seed=1)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    pairs = list(zip(first.parameters(), same.parameters(), other.parameters(), strict=True))
+    assert all(torch.equal(a, b) for a, b, _ in pairs)
+    assert not all(torch.equal(a, c) for a, _, c in pairs)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_name_that_no_hyperparameter_has_is_a_type_error(name: str) -> None:
+    config = configurations(name)[0]
+    with pytest.raises(TypeError, match="depth"):
+        network(name, {**config, "depth": 3})
+    with pytest.raises(TypeError, match="width_1"):
+        network(name, {**config, "form": "explicit"})
+
+
+def test_wide_one_hot_inputs_do_not_inflate_a_shaped_network() -> None:
+    config = {**configurations("mlp")[0], "max_units": 32}
+    body = family("mlp").build(Shape(inputs=5000, outputs=2, rows=10), **config)
+    assert max(leaf.out_features for leaf in body.modules() if isinstance(leaf, nn.Linear)) == 32
+
+
+def test_an_unknown_family_names_the_nearest_one_and_a_wrong_object_says_what_it_lacks() -> None:
+    with pytest.raises(SettingError, match="did you mean 'mlp'"):
+        family("mpl")
+    with pytest.raises(SettingError, match="build"):
+        family(3)  # type: ignore[arg-type]
+
+
+def test_the_table_and_the_spaces_can_be_read_without_torch() -> None:
+    code = (
+        "import sys; from automl.architectures.catalogue import FAMILIES, family;"
+        f"[family(n).space() for n in {NETWORKS!r}];"
+        "assert 'torch' not in sys.modules, 'torch was imported'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert set(NETWORKS) <= set(FAMILIES)

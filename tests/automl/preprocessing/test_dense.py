@@ -1,0 +1,177 @@
+"""The steps that a search chooses: what they fill, how they scale, how codes become columns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import norm, shapiro
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+
+from automl.errors import SettingError
+from automl.preprocessing.columns import Arrays
+from automl.preprocessing.dense import DensePreparer, preprocessing_space
+from automl.preprocessing.encode import frequent, one_hot, ordinal
+from automl.preprocessing.impute import IMPUTATIONS, fit_imputation, impute
+from automl.preprocessing.scale import SCALINGS, fit_scaling, scale
+
+
+def arrays_of(numbers: object) -> Arrays:
+    values = np.asarray(numbers, dtype=np.float32)
+    return Arrays(values, np.zeros((len(values), 0), dtype=np.int32))
+
+
+def with_gaps(rows: int = 101, columns: int = 7) -> np.ndarray:
+    rng = np.random.default_rng(1)
+    X = rng.normal(3, 2, size=(rows, columns)).round(1).astype(np.float32)
+    X[rng.random(X.shape) < 0.2] = np.nan
+    return X
+
+
+@pytest.mark.parametrize("method", IMPUTATIONS)
+def test_imputation_fills_as_scikit_learn_does(method):
+    X = with_gaps()
+    filled = impute(X, fit_imputation(X, method, indicator=False))
+    expected = SimpleImputer(strategy=method).fit_transform(X)
+    np.testing.assert_allclose(filled, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", IMPUTATIONS)
+def test_a_column_without_values_in_a_fold_is_filled_with_zero(method):
+    X = np.array([[np.nan, 1.0], [np.nan, 2.0]], dtype=np.float32)
+    assert impute(X, fit_imputation(X, method, indicator=True))[:, 0].tolist() == [0, 0]
+
+
+def test_indicators_mark_the_columns_that_had_gaps_in_training_only():
+    train, test = [[1.0, np.nan], [2.0, 4.0]], [[np.nan, 5.0], [1.0, np.nan]]
+    preparer = DensePreparer.fit(arrays_of(train), scaling="none")
+    assert preparer.width == 3
+    assert preparer.transform(arrays_of(test)).tolist() == [[1.5, 5.0, 0.0], [1.0, 4.0, 1.0]]
+    without = DensePreparer.fit(arrays_of(train), scaling="none", missing_indicator=False)
+    assert without.transform(arrays_of(test)).shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("method", "scaler"),
+    [
+        ("standard", StandardScaler()),
+        ("robust", RobustScaler()),
+        ("minmax", MinMaxScaler(feature_range=(-1, 1))),
+    ],
+)
+def test_affine_scalings_agree_with_scikit_learn(method, scaler):
+    X = np.random.default_rng(0).gamma(2, size=(200, 4)).astype(np.float32)
+    np.testing.assert_allclose(scale(X, fit_scaling(X, method)), scaler.fit_transform(X), rtol=1e-4, atol=1e-5)
+
+
+def test_robust_clip_is_smooth_bounded_by_three_and_nearly_linear_inside():
+    X = np.random.default_rng(0).normal(size=(500, 1)).astype(np.float32)
+    X[0] = 1e9
+    fitted = fit_scaling(X, "robust_clip")
+    scaled = scale(X, fitted)
+    assert np.abs(scaled).max() <= 3
+    affine = scale(X, fit_scaling(X, "robust"))
+    small = np.abs(affine) < 0.2
+    np.testing.assert_allclose(scaled[small], affine[small], rtol=3e-3)
+    assert (np.argsort(scaled[:, 0]) == np.argsort(affine[:, 0])).all()
+
+
+def test_a_column_with_equal_quartiles_is_scaled_by_half_its_range():
+    X = np.array([[0.0]] * 8 + [[4.0]], dtype=np.float32)
+    assert scale(X, fit_scaling(X, "robust"))[:, 0].tolist() == [0.0] * 8 + [2.0]
+
+
+def test_quantile_scaling_makes_a_skewed_column_normal_and_keeps_its_order():
+    X = np.random.default_rng(0).lognormal(sigma=2, size=(3000, 1)).astype(np.float32)
+    scaled = scale(X, fit_scaling(X, "quantile"))[:, 0]
+    assert shapiro(scaled[:500]).statistic > 0.98
+    assert (np.diff(scaled[np.argsort(X[:, 0])]) >= 0).all()
+    assert abs(scaled.mean()) < 0.05
+    assert 0.9 < scaled.std() < 1.1
+
+
+def test_quantile_scaling_gives_ties_the_mean_of_their_scores_and_bounds_new_extremes():
+    X = np.repeat([0.0, 1.0], 150)[:, None].astype(np.float32)
+    fitted = fit_scaling(X, "quantile")
+    low, high, beyond = scale(np.array([[0.0], [1.0], [1e18]], dtype=np.float32), fitted)[:, 0]
+    assert low == pytest.approx(-high)
+    assert high == pytest.approx(norm.expect(lb=0, conditional=True), abs=0.1)
+    assert beyond == high
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_every_scaling_is_finite_on_constant_columns_extremes_and_no_columns(scaling):
+    train = arrays_of([[5.0, np.nan, -1e15, 0.0], [5.0, np.nan, 1e15, 1e-15], [5.0, np.nan, 0.0, np.nan]])
+    preparer = DensePreparer.fit(train, scaling=scaling)
+    test = arrays_of([[1e18, 1.0, -1e18, np.nan], [np.nan] * 4])
+    for rows in (train, test):
+        prepared = preparer.transform(rows)
+        assert prepared.dtype == np.float32
+        assert np.isfinite(prepared).all()
+    empty = arrays_of(np.zeros((3, 0)))
+    assert DensePreparer.fit(empty, scaling=scaling).transform(empty).shape == (3, 0)
+
+
+def test_one_training_row_is_enough():
+    for scaling in SCALINGS:
+        assert np.isfinite(DensePreparer.fit(arrays_of([[2.0]]), scaling=scaling).transform(arrays_of([[3.0]]))).all()
+
+
+def test_quantiles_of_many_rows_come_from_a_fixed_sample():
+    X = np.random.default_rng(0).normal(size=(60_000, 1)).astype(np.float32)
+    first, second = fit_scaling(X, "quantile"), fit_scaling(X, "quantile")
+    assert first.knots.tobytes() == second.knots.tobytes()
+    np.testing.assert_allclose(first.knots[0, 1:-1], np.quantile(X, np.linspace(0, 1, 256)[1:-1]), atol=0.1)
+
+
+def test_every_configuration_of_the_space_can_be_fitted():
+    space = preprocessing_space()
+    space.seed(0)
+    arrays = arrays_of(with_gaps())
+    for config in [space.get_default_configuration(), *space.sample_configuration(20)]:
+        assert np.isfinite(DensePreparer.fit(arrays, **dict(config)).transform(arrays)).all()
+
+
+def test_an_unknown_step_is_refused_with_the_nearest_known_name():
+    with pytest.raises(SettingError, match="did you mean 'median'"):
+        DensePreparer.fit(arrays_of([[1.0]]), imputation="medain")
+    with pytest.raises(SettingError, match="did you mean 'quantile'"):
+        DensePreparer.fit(arrays_of([[1.0]]), scaling="quantil")
+
+
+CODES = np.array([[1, 0], [2, 3], [0, 1], [2, 1]], dtype=np.int32)
+LEVELS = (3, 4)
+
+
+def test_one_hot_has_a_column_per_level_and_zeros_for_what_is_missing():
+    expected = [[1, 0, 0, 0, 0], [0, 1, 0, 0, 1], [0, 0, 1, 0, 0], [0, 1, 1, 0, 0]]
+    assert one_hot(CODES, LEVELS).tolist() == expected
+    as_sparse = one_hot(CODES, LEVELS, as_sparse=True)
+    assert (as_sparse.dtype, as_sparse.toarray().tolist()) == (np.float32, expected)
+    assert one_hot(np.zeros((2, 0), dtype=np.int32), ()).shape == (2, 0)
+
+
+def test_rare_levels_get_no_column():
+    kept = frequent(CODES, LEVELS, min_count=2)
+    assert kept.tolist() == [False, True, True, False, False]
+    expected = [[0, 0], [1, 0], [0, 1], [1, 1]]
+    assert one_hot(CODES, LEVELS, kept).tolist() == expected
+    assert one_hot(CODES, LEVELS, kept, as_sparse=True).toarray().tolist() == expected
+
+
+def test_ordinal_marks_categories_and_takes_many_levels_as_numbers():
+    arrays = Arrays(np.array([[0.5], [np.nan], [1.0], [2.0]], dtype=np.float32), CODES)
+    matrix, categorical = ordinal(arrays, (3, 256))
+    assert categorical.tolist() == [False, True, False]
+    np.testing.assert_array_equal(matrix[:, 1], [0, 1, np.nan, 1])
+
+
+def test_hist_gradient_boosting_takes_the_ordinal_matrix_up_to_its_last_bin():
+    codes = np.arange(510, dtype=np.int32)[:, None] % 255
+    arrays = Arrays(np.zeros((510, 0), dtype=np.float32), codes)
+    matrix, categorical = ordinal(arrays, (255,))
+    assert categorical.all()
+    y = (codes[:, 0] % 2).astype(int)
+    model = HistGradientBoostingClassifier(max_iter=5, categorical_features=categorical).fit(matrix, y)
+    assert len(model.predict(matrix)) == 510

@@ -1,0 +1,143 @@
+"""What every method of the catalogue keeps: a new line in the catalogue is covered by these tests."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from ConfigSpace import Configuration
+from simulated import SimulatedRunner, crashing, done, mixed_space, played, uneven
+
+from automl.errors import SettingError
+from automl.search.catalogue import METHODS, build
+from automl.search.history import History
+from automl.search.loop import run
+from automl.search.protocols import Optimizer
+from automl.search.trial import Trial, config_key
+
+SLOW_ASKS = {"smac": 14, "smac-hb": 14}
+"""Trials of a test for methods that take long to propose."""
+
+
+every_method = pytest.mark.parametrize("method", METHODS)
+
+
+def length(method: str) -> int:
+    return SLOW_ASKS.get(method, 40)
+
+
+def made(method: str, seed: int = 0) -> Optimizer:
+    return build(method, mixed_space(), seed=seed, min_share=1 / 9, eta=3)
+
+
+@pytest.fixture(scope="module")
+def histories() -> dict[str, History]:
+    """One history per method, played once for the tests that look at what was proposed."""
+    return {method: played(made(method), length(method)) for method in METHODS}
+
+
+@every_method
+def test_same_history_gives_the_same_proposal(method: str, histories: dict[str, History]) -> None:
+    history = histories[method]
+    optimizer = made(method)
+    for n in (0, 1, len(history) - 1, len(history) // 2):  # also backwards: nothing is remembered wrongly
+        past = History(history.trials[:n])
+        assert optimizer.ask(past) == made(method).ask(past) == history[n].proposal
+
+
+@every_method
+def test_configurations_are_legal_and_leave_inactive_parameters_out(method: str, histories: dict[str, History]) -> None:
+    for trial in histories[method]:
+        configuration = Configuration(mixed_space(), values=dict(trial.config))
+        configuration.check_valid_configuration()
+        assert ("width" in trial.config) == (trial.config["model"] == "net")
+        assert ("drop" in trial.config) == (trial.config.get("width", 0) > 32)
+
+
+@every_method
+def test_values_are_native_python(method: str, histories: dict[str, History]) -> None:
+    types = {"width": int, "depth": int, "rate": float, "drop": float, "flag": bool, "fixed": int}
+    for trial in histories[method]:
+        for name, value in trial.config.items():
+            assert type(value) is types.get(name, str)
+
+
+@every_method
+def test_no_configuration_is_drawn_twice(method: str, histories: dict[str, History]) -> None:
+    keys = [config_key(t.config) for t in histories[method] if t.proposal.parent is None]
+    assert len(keys) == len(set(keys))
+
+
+@every_method
+def test_resumed_search_equals_uninterrupted_one(method: str) -> None:
+    n, capacity = length(method), 2
+    lookahead = METHODS[method].lookahead and 2
+
+    def search(history: History) -> History:
+        runner = SimulatedRunner(done(), capacity, uneven)
+        return run(made(method), runner, seed=1, history=history, n_trials=n, ordered=True, lookahead=lookahead)
+
+    whole = search(History())
+    killed = whole.as_of(n // 2 + 2, lag=2)
+    assert len(killed.running) == 2
+    assert search(killed) == whole
+
+
+@every_method
+@pytest.mark.parametrize("crash", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("workers", [1, 4, 16])
+def test_no_number_of_workers_or_crashes_stalls_the_search(method: str, workers: int, crash: float) -> None:
+    n = 6 if method in SLOW_ASKS else 50
+    runner = SimulatedRunner(crashing(crash), workers, uneven)
+    history = run(made(method), runner, seed=2, history=History(), n_trials=n, ordered=False)
+    assert len(history) == n
+    assert not history.running
+
+
+@every_method
+def test_initial_configurations_come_first(method: str) -> None:
+    space = mixed_space()
+    default = dict(space.get_default_configuration())
+    optimizer = build(method, space, seed=0, min_share=1 / 9, eta=3, initial=[default, default])
+    history = played(optimizer, 3)
+    assert config_key(history[0].config) == config_key(made_native(default))
+    assert [t.proposal.bracket for t in history] == [-1, 0, 0]
+    assert history[0].budget == 1
+
+
+def made_native(config: dict[str, object]) -> dict[str, object]:
+    return {k: v.item() if hasattr(v, "item") else v for k, v in config.items()}
+
+
+def test_different_seeds_search_differently() -> None:
+    first: list[Trial] = [played(made("random", seed), 1)[0] for seed in range(5)]
+    assert len({config_key(t.config) for t in first}) == 5
+
+
+def test_unknown_method_names_the_nearest_one() -> None:
+    with pytest.raises(SettingError, match="did you mean 'bohb'"):
+        made("bobh")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("min_share", 0.0), ("min_share", 2.0), ("eta", 1), ("eta", 2.5), ("seed", -1)]
+)
+def test_settings_out_of_range_are_refused_by_name(setting: str, value: float) -> None:
+    settings = {"seed": 0, "min_share": 1.0, "eta": 3} | {setting: value}
+    with pytest.raises(SettingError, match=setting):
+        build("random", mixed_space(), **settings)
+
+
+def test_illegal_initial_configurations_are_refused() -> None:
+    with pytest.raises(SettingError, match="does not fit the space"):
+        build("random", mixed_space(), seed=0, min_share=1.0, initial=[{"model": "forest"}])
+
+
+def test_the_catalogue_loads_no_heavy_library() -> None:
+    code = (
+        "import sys, automl.search.catalogue;"
+        "print([m for m in ('optuna', 'smac', 'hpbandster', 'torch', 'sklearn') if m in sys.modules])"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"

@@ -1,0 +1,295 @@
+"""Laws of training: resumed equals uninterrupted, together equals alone, the best epoch is kept."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from automl.architectures.inputs import tabular_network
+from automl.errors import ArtefactError, SettingError
+from automl.training import checkpoints, loop
+from automl.training.data import FoldData, Rows
+from automl.training.loop import Fitted, fit, worth_batching
+from automl.training.losses import ValidationRows
+from automl.training.predict import predict
+from automl.training.recipe import Recipe
+
+RECIPE = Recipe(epochs=9, batch_size=32, patience=9, learning_rate=5e-3)
+
+
+def folds(n: int = 150, count: int = 3, kind: str = "cross_entropy") -> list[FoldData]:
+    g = torch.Generator().manual_seed(0)
+    numbers = torch.randn(n, 4, generator=g)
+    codes = torch.stack([torch.randint(0, 4, (n,), generator=g), torch.randint(0, 21, (n,), generator=g)], 1)
+    score = numbers[:, 0] * numbers[:, 1] + (codes[:, 0] == 2)
+    targets = (score > 0.3).long() if kind == "cross_entropy" else score
+    made = []
+    for m in range(count):
+        valid = torch.arange(n) % count == m
+        made.append(FoldData(*(Rows(numbers[i], codes[i], targets[i]) for i in (~valid, valid))))
+    return made
+
+
+def networks(count: int = 3, outputs: int = 2, **changes: Any) -> list[nn.Module]:
+    config = {
+        "form": "brick",
+        "n_layers": 2,
+        "max_units": 16,
+        "activation": "silu",
+        "dropout": 0.2,
+        "batch_norm": True,
+    }
+    return [
+        tabular_network("mlp", {**config, **changes}, numbers=4, levels=[3, 20], outputs=outputs, rows=100, seed=m)
+        for m in range(count)
+    ]
+
+
+def run(recipe: Recipe = RECIPE, data: list[FoldData] | None = None, **more: Any) -> Fitted:
+    data = folds() if data is None else data
+    nets = more.pop("networks", None) or networks(len(data))
+    options = {"loss": "cross_entropy", "seeds": list(range(len(data))), **more}
+    return fit(nets, data, recipe, **options)
+
+
+def assert_same(first: Fitted, second: Fitted) -> None:
+    """Bit for bit."""
+    for a, b in zip(first.networks, second.networks, strict=True):
+        for name, tensor in a.state_dict().items():
+            assert torch.equal(tensor, b.state_dict()[name]), name
+    for p, q in zip(first.valid, second.valid, strict=True):
+        assert np.array_equal(p, q)
+    assert first.curve == second.curve
+    for m, n in zip(first.checkpoint.members, second.checkpoint.members, strict=True):
+        assert (m.steps, m.epoch, m.losses, m.best_epoch) == (n.steps, n.epoch, n.losses, n.best_epoch)
+        assert all(torch.equal(m.weights[k], n.weights[k]) for k in m.weights)
+
+
+@pytest.mark.parametrize("batched", [True, False])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_resumed_training_equals_uninterrupted_training_bit_for_bit(
+    tmp_path: Path, batched: bool, optimizer: str
+) -> None:
+    recipe = replace(RECIPE, optimizer=optimizer, patience=3)
+    straight = run(recipe, batched=batched)
+    third = run(recipe, batched=batched, until=1 / 3)
+    checkpoints.save(third.checkpoint, tmp_path / "run.safetensors")
+    resumed = run(recipe, batched=batched, start_checkpoint=checkpoints.load(tmp_path / "run.safetensors"))
+    assert third.epochs == 3
+    assert resumed.epochs == straight.epochs - 3
+    assert_same(straight, resumed)
+
+
+def test_members_together_equal_members_alone() -> None:
+    together, alone = run(batched=True), run(batched=False)
+    for a, b in zip(together.valid, alone.valid, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-3)
+    np.testing.assert_allclose(together.curve, alone.curve, atol=1e-4)
+
+
+def test_equal_seeds_give_equal_results_and_leave_the_global_generator_alone() -> None:
+    before = torch.random.get_rng_state()
+    first = run()
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert_same(first, run())
+    assert not np.array_equal(first.valid[0], run(seeds=[7, 8, 9]).valid[0])
+
+
+def test_the_networks_given_are_not_changed() -> None:
+    nets = networks()
+    before = [{k: v.clone() for k, v in net.state_dict().items()} for net in nets]
+    run(networks=nets)
+    for net, state in zip(nets, before, strict=True):
+        assert all(torch.equal(v, state[k]) for k, v in net.state_dict().items())
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_each_member_keeps_its_best_epoch_and_stops_by_its_own_patience(batched: bool) -> None:
+    recipe = replace(RECIPE, epochs=60, patience=4, learning_rate=3e-2, weight_decay=0.0)
+    fitted = run(recipe, networks=networks(dropout=0.0), batched=batched)
+    assert any(member.stopped for member in fitted.checkpoint.members)
+    for m, member in enumerate(fitted.checkpoint.members):
+        assert member.best_loss == min(member.losses)
+        assert member.best_epoch == 1 + member.losses.index(member.best_loss)
+        if member.stopped:
+            assert member.epoch == member.best_epoch + recipe.patience
+        valid = folds()[m].valid
+        assert valid is not None
+        targets = valid.targets.numpy()
+        log_loss = -np.log(fitted.valid[m][np.arange(len(targets)), targets]).mean()
+        assert log_loss == pytest.approx(member.best_loss, rel=1e-4)
+
+
+def test_predictions_of_subsets_equal_those_of_the_whole() -> None:
+    fitted, data = run(), folds()[0].train
+    whole = predict(fitted.networks[0], data.numbers, data.codes, "cross_entropy")
+    assert np.allclose(whole.sum(1), 1)
+    for rows in (slice(0, 1), slice(3, 50), slice(0, 99, 7)):
+        part = predict(fitted.networks[0], data.numbers[rows], data.codes[rows], "cross_entropy")
+        np.testing.assert_allclose(part, whole[rows], atol=1e-9, rtol=0)
+    assert predict(fitted.networks[0], data.numbers[:0], data.codes[:0], "cross_entropy").shape == (0, 2)
+
+
+def test_regression_gives_values() -> None:
+    fitted = run(data=folds(kind="squared"), networks=networks(outputs=1), loss="squared")
+    assert fitted.valid[0].shape == (50,)
+    assert fitted.valid[0].dtype == np.float32
+    assert fitted.curve[-1][1] < fitted.curve[0][1]
+
+
+def test_training_weights_pull_towards_their_rows_and_only_their_ratios_matter() -> None:
+    def share_of_ones(weights: Tensor | None) -> float:
+        train, valid = folds()[0].train, folds()[0].valid
+        assert valid is not None
+        fitted = run(data=[FoldData(replace(train, weights=weights), None)])
+        return float(predict(fitted.networks[0], valid.numbers, valid.codes, "cross_entropy")[:, 1].mean())
+
+    ones = (folds()[0].train.targets == 1).float()
+    base = share_of_ones(None)
+    assert share_of_ones(ones + 0.05) > base + 0.1
+    assert share_of_ones(torch.full((100,), 3.0)) == pytest.approx(base, abs=1e-3)
+
+
+def test_a_validation_row_of_weight_zero_counts_as_if_it_were_not_there() -> None:
+    valid = folds()[0].valid
+    assert valid is not None
+    half = replace(valid, weights=torch.cat([torch.ones(20), torch.zeros(30)]))
+    some = Rows(valid.numbers[:20], valid.codes[:20], valid.targets[:20])
+    net = networks(1)[0].eval()
+    with torch.inference_mode():
+        losses = [ValidationRows([rows], "cross_entropy", "cpu").losses(net)[0] for rows in (half, some)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+def test_folds_of_unequal_size_take_the_rows_of_the_smallest() -> None:
+    uneven = folds(n=151)
+    fitted = run(data=uneven, batched=True)
+    alone = run(data=uneven, batched=False)
+    assert {m.steps for m in fitted.checkpoint.members} == {m.steps for m in alone.checkpoint.members}
+    for a, b in zip(fitted.valid, alone.valid, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-3)
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_a_deadline_that_has_passed_still_gives_predictions_of_every_member(batched: bool) -> None:
+    fitted = run(deadline=time.monotonic() - 1, batched=batched)
+    assert not fitted.complete
+    assert fitted.epochs == 0
+    assert all(np.isfinite(p).all() and p.shape == (50, 2) for p in fitted.valid)
+    assert run(batched=batched, start_checkpoint=fitted.checkpoint).complete
+
+
+def test_the_deadline_is_kept_within_a_step() -> None:
+    start = time.monotonic()
+    fitted = run(replace(RECIPE, epochs=100_000, patience=100_000), deadline=start + 0.3, batched=False)
+    assert time.monotonic() - start < 1.5
+    assert all(member.epoch > 0 for member in fitted.checkpoint.members), "each member gets its share"
+
+
+class Diverging(nn.Module):
+    """Turns to NaN in training once it has seen `after` batches."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 2)
+        self.after = after
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
+        logits: Tensor = self.linear(numbers)
+        if self.training:
+            self.get_buffer("seen").add_(1)
+        return logits / (self.get_buffer("seen") <= self.after)
+
+
+def test_a_member_whose_loss_is_not_finite_stops_and_keeps_its_best_epoch() -> None:
+    fitted = run(networks=[Diverging(9), Diverging(10**6), Diverging(10**6)])
+    first, second, _ = fitted.checkpoint.members
+    assert first.stopped
+    assert first.epoch < 9
+    assert not second.stopped
+    assert np.isfinite(fitted.valid[0]).all()
+
+
+def test_a_loss_that_was_never_finite_is_an_error() -> None:
+    with pytest.raises(FloatingPointError, match="smaller learning rate"):
+        run(networks=[Diverging(0) for _ in range(3)])
+
+
+class Hungry(nn.Module):
+    """Fails as torch does when a batch has more than `most` rows."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 2)
+        self.most = most
+
+    def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
+        if self.training and len(numbers) > self.most:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried too much")
+        logits: Tensor = self.linear(numbers)
+        return logits
+
+
+def test_batches_are_halved_twice_when_memory_runs_out() -> None:
+    fitted = run(networks=[Hungry(9) for _ in range(3)])
+    assert fitted.checkpoint.members[0].steps == 9 * 13  # 100 rows in 13 batches of at most 8
+    with pytest.raises(MemoryError, match="8 rows"):
+        run(networks=[Hungry(3) for _ in range(3)])
+
+
+def test_without_validation_rows_the_last_epoch_is_kept() -> None:
+    fitted = run(data=[FoldData(f.train, None) for f in folds()])
+    assert all(member.best_epoch == 9 for member in fitted.checkpoint.members)
+    assert fitted.valid[0].size == 0
+
+
+def test_a_checkpoint_of_another_recipe_is_refused() -> None:
+    third = run(until=1 / 3)
+    with pytest.raises(SettingError, match="another recipe"):
+        run(replace(RECIPE, learning_rate=0.1), start_checkpoint=third.checkpoint)
+
+
+def test_a_damaged_checkpoint_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    path.write_bytes(b"nothing of use")
+    with pytest.raises(ArtefactError, match=r"run\.safetensors"):
+        checkpoints.load(path)
+
+
+def test_the_rule_for_batching_depends_on_widths_members_and_device_only() -> None:
+    assert worth_batching([32, 32, 2], members=5, device="cpu")
+    assert not worth_batching([256, 2], members=5, device="cpu")
+    assert worth_batching([256, 2], members=5, device="cuda")
+    assert not worth_batching([32, 2], members=1, device="cuda")
+    assert loop.widths(networks(1)[0]) == [16, 16, 2]
+
+
+def test_as_many_networks_folds_and_seeds_are_needed() -> None:
+    with pytest.raises(SettingError, match="3, 3 and 2"):
+        run(seeds=[0, 1])
+    with pytest.raises(SettingError, match="until=0"):
+        run(until=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["mlp", "resnet"])
+def test_the_default_recipe_learns_an_interaction_that_no_linear_model_can(family: str) -> None:
+    g = torch.Generator().manual_seed(0)
+    numbers, codes = torch.randn(2000, 6, generator=g), torch.zeros(2000, 0, dtype=torch.int64)
+    targets = (numbers[:, 0] * numbers[:, 1] > 0).long()
+    train, valid = (Rows(numbers[i], codes[i], targets[i]) for i in (slice(0, 1500), slice(1500, 2000)))
+    from automl.architectures.catalogue import family as family_of
+    from automl.architectures.family import native
+
+    config = native(dict(family_of(family).space().get_default_configuration()))
+    net = tabular_network(family, config, numbers=6, levels=[], outputs=2, rows=1500)
+    fitted = fit([net], [FoldData(train, valid)], Recipe(), loss="cross_entropy", seeds=[0])
+    assert (fitted.valid[0].argmax(1) == valid.targets.numpy()).mean() > 0.93

@@ -1,0 +1,196 @@
+"""What a proposal costs: seconds per proposal of every method, and the share of time that workers idle.
+
+Three tables:
+
+* seconds per proposal at 20 and 100 observations in 20 mixed conditional dimensions, each proposal with one observation
+  more than the last, so that models are trained as often as in a search;
+* BOHB against the unmodified class of hpbandster on the same observations, new observation included: at least 20 times
+  less time is required;
+* idle share of two workers on trials of one second, from the first trial's start to the last one's end, and of the
+  whole call: at most 5 % of the former is required. Seven dimensions, so that models are in use early.
+
+    python tests/benchmarks/proposals.py --out proposals.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import ConfigSpace as cs
+import numpy as np
+
+from automl.search.catalogue import METHODS, build
+from automl.search.draw import sample
+from automl.search.history import History
+from automl.search.optimize import optimize
+from automl.search.samplers.kde import KDE
+from automl.search.trial import Proposal, Result, State, Trial
+
+LEAST_RATIO = 20
+MOST_IDLE = 0.05
+
+
+def mixed_space(dimensions: int) -> cs.ConfigurationSpace:
+    """A space of which two in five hyperparameters are conditional; log, integer and categorical ones in turn."""
+    space = cs.ConfigurationSpace()
+    kind = cs.Categorical("kind", ["a", "b", "c"])
+    space.add(kind)
+    for i in range(1, dimensions):
+        name = f"x{i}"
+        hp = [
+            cs.Float(name, (1e-4, 1.0), log=True),
+            cs.Integer(name, (1, 64)),
+            cs.Categorical(name, ["u", "v", "w"]),
+            cs.Float(name, (0.0, 1.0)),
+        ][i % 4]
+        space.add(hp)
+        if i % 5 in (3, 4):
+            space.add(cs.EqualsCondition(hp, kind, "abc"[i % 3]))
+    return space
+
+
+def loss(config: Mapping[str, Any]) -> float:
+    """A smooth loss of whatever is active."""
+    values = [v / 64 if isinstance(v, int) else len(k) / 9 if isinstance(v, str) else v for k, v in config.items()]
+    return float(sum((v - 0.4) ** 2 for v in values)) / len(values)
+
+
+def done(number: int, config: Mapping[str, Any], budget: float = 1.0) -> Trial:
+    return Trial(number, Proposal(config, budget), number, Result(State.DONE, loss(config), 1.0))
+
+
+def observed(space: cs.ConfigurationSpace, n: int) -> History:
+    """`n` random trials at the full budget."""
+    rng = np.random.default_rng(0)
+    return History(tuple(done(i, sample(space, rng)) for i in range(n)))
+
+
+def seconds_per_proposal(method: str, space: cs.ConfigurationSpace, n: int, asks: int) -> dict[str, float]:
+    """Mean and longest time of `asks` proposals in a row, the first at `n` observations."""
+    optimizer = build(method, space, seed=0, min_share=1 / 27)
+    history = observed(space, n)
+    optimizer.ask(history)  # imports
+    taken = []
+    for _ in range(asks):
+        start = time.perf_counter()
+        proposal = optimizer.ask(history)
+        taken.append(time.perf_counter() - start)
+        config = sample(space, np.random.default_rng(len(history))) if proposal is None else proposal.config
+        history = history.put(done(len(history), config))
+    return {"mean": float(np.mean(taken)), "max": max(taken)}
+
+
+def against_unmodified(space: cs.ConfigurationSpace, asks: int) -> dict[str, float]:
+    """Seconds per proposal of the model at 100 observations, ours and hpbandster's."""
+    from hpbandster.optimizers.config_generators.bohb import BOHB
+
+    full = observed(space, 100 + asks)
+    theirs, ours = BOHB(space), KDE(random_fraction=0.0)
+    theirs.random_fraction = 0.0
+    taken: dict[str, list[float]] = {"ours": [], "unmodified": []}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for trial in full:
+            job = SimpleNamespace(
+                kwargs={"budget": trial.budget, "config": dict(trial.config)},
+                result={"loss": trial.loss},
+                exception=None,
+            )
+            start = time.perf_counter()
+            theirs.new_result(job)
+            if trial.number >= 100:
+                theirs.get_config(1.0)
+                taken["unmodified"].append(time.perf_counter() - start)
+    for n in range(100, 101 + asks):
+        history = History(full.trials[:n])
+        start = time.perf_counter()
+        ours(space, history, np.random.default_rng(n))
+        taken["ours"].append(time.perf_counter() - start)
+    result = {"ours": float(np.mean(taken["ours"][1:])), "unmodified": float(np.mean(taken["unmodified"]))}
+    return result | {"ratio": result["unmodified"] / result["ours"]}
+
+
+@dataclass(frozen=True)
+class Sleep:
+    """An objective that takes a fixed time and notes when; picklable."""
+
+    folder: str
+    seconds: float
+
+    def __call__(self, config: Mapping[str, Any], budget: float, seed: int) -> float:
+        start = time.time()
+        time.sleep(self.seconds)
+        note = Path(self.folder) / f"{os.getpid()}-{start}.json"
+        note.write_text(json.dumps([start, time.time()]))
+        return loss(config)
+
+
+def idle_share(method: str, trials: int, seconds: float, n_jobs: int) -> dict[str, float]:
+    """Share of the workers' time without a trial, while there were trials and over the whole call."""
+    with tempfile.TemporaryDirectory() as folder:
+        begin = time.time()
+        optimize(
+            Sleep(folder, seconds),
+            mixed_space(7),
+            method=method,
+            n_trials=trials,
+            min_budget=1,
+            max_budget=27,
+            seed=0,
+            n_jobs=n_jobs,
+        )
+        whole = time.time() - begin
+        spans = np.array([json.loads(note.read_text()) for note in Path(folder).iterdir()])
+    busy = float((spans[:, 1] - spans[:, 0]).sum())
+    search = float(spans[:, 1].max() - spans[:, 0].min())
+    return {"search": 1 - busy / (n_jobs * search), "call": 1 - busy / (n_jobs * whole), "trials": len(spans)}
+
+
+def main() -> int:
+    """Measure, print, write the JSON; 1 if a requirement is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--methods", nargs="+", choices=sorted(METHODS), default=list(METHODS))
+    parser.add_argument("--asks", type=int, default=16, help="proposals timed for each figure")
+    parser.add_argument("--trials", type=int, default=40, help="trials of each idle measurement; 0 leaves it out")
+    parser.add_argument("--seconds", type=float, default=1.0, help="time of each of these trials")
+    parser.add_argument("--jobs", type=int, default=2, help="workers of each idle measurement")
+    parser.add_argument("--out", type=Path, help="JSON file to write")
+    options = parser.parse_args()
+    space = mixed_space(20)
+    report: dict[str, Any] = {"proposal": {}, "idle": {}, "missed": []}
+    print(f"{'seconds per proposal':<22}{'at 20':>10}{'max':>8}{'at 100':>10}{'max':>8}")
+    for method in options.methods:
+        times = {n: seconds_per_proposal(method, space, n, options.asks) for n in (20, 100)}
+        report["proposal"][method] = times
+        print(f"{method:<22}" + "".join(f"{t['mean']:>10.4f}{t['max']:>8.3f}" for t in times.values()))
+    report["bohb"] = bohb = against_unmodified(space, min(options.asks, 8))
+    print("\nBOHB's model at 100 observations: " + ", ".join(f"{k} {v:.4f}" for k, v in bohb.items()))
+    if bohb["ratio"] < LEAST_RATIO:
+        report["missed"].append("bohb: ratio")
+    if options.trials:
+        print(f"\n{'idle share of workers':<22}{'search':>10}{'call':>8}")
+        for method in options.methods:
+            report["idle"][method] = idle = idle_share(method, options.trials, options.seconds, options.jobs)
+            print(f"{method:<22}{idle['search']:>10.1%}{idle['call']:>8.1%}", flush=True)
+            if idle["search"] > MOST_IDLE:
+                report["missed"].append(f"{method}: idle")
+    if options.out:
+        options.out.write_text(json.dumps(report, indent=1))
+    missed = report["missed"]
+    print("missed: " + ", ".join(missed) if missed else "all requirements met")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +20,10 @@ from automl.errors import SearchFailed
 from automl.evaluation.evaluator import OUT_OF_FOLD, Evaluator, read_model
 from automl.evaluation.fidelity import Fidelity
 from automl.evaluation.fitted import EnsembleModel
+from automl.resampling import Fold
 from automl.search.history import History
 from automl.search.trial import Proposal, State, Trial, trial_seed
 from automl.space import FAMILY
-from automl.resampling import Fold
 from automl.task import StoredTask, Task
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from automl.architectures.family import Family
     from metalearn import Store
 
+WORKER_MODULES = ("automl.evaluation.fit_networks", "automl.evaluation.fit_estimators", "sklearn.ensemble", "skops.io")
+"""Imported once before workers are made; the same for all searches, so that one nursery serves them all."""
 CANDIDATES = 50
 """Trials of least loss among which the ensemble is chosen."""
 _NO_ROWS = np.empty(0, dtype=np.int64)
@@ -180,8 +184,11 @@ def _search(
         threads=plan.threads,
         time_limit=plan.trial_time_limit,
         memory_limit=plan.memory_limit,
-        preload=_preload(plan.families),
+        preload=WORKER_MODULES,
     ) as runner:
+        runner.warm_up()
+        # The models are read here when the search is over: what that needs is imported while trials run.
+        threading.Thread(target=_import_all, args=(WORKER_MODULES,), daemon=True).start()
         history = Search(
             optimizer,
             runner,
@@ -217,6 +224,11 @@ def predicted_cost(history: History, proposal: Proposal) -> float | None:
         return None
     paid = 0.0 if proposal.parent is None else history[proposal.parent].budget
     return float(np.median(rates[-9:])) * (proposal.budget - paid)
+
+
+def _import_all(modules: Sequence[str]) -> None:
+    for module in modules:
+        import_module(module)
 
 
 def _reserve(task: Task, plan: Plan) -> float:
@@ -293,7 +305,7 @@ def refit_ensemble(task: Task, plan: Plan, ensemble: EnsembleModel) -> EnsembleM
             threads=plan.threads,
             time_limit=plan.trial_time_limit,
             memory_limit=plan.memory_limit,
-            preload=_preload(plan.families),
+            preload=WORKER_MODULES,
         ) as runner:
             for trial in trials:
                 runner.submit(trial)
@@ -309,16 +321,6 @@ def refit_ensemble(task: Task, plan: Plan, ensemble: EnsembleModel) -> EnsembleM
 def full_epochs(rows: int) -> int:
     """Epochs of a full run: many for few rows, so that a run has at least some thousand steps."""
     return int(np.clip(400_000 / max(rows, 1), 15, 100))
-
-
-def _preload(families: Mapping[str, Family]) -> tuple[str, ...]:
-    """Modules that every worker needs, imported once before workers are made."""
-    from automl.space import inputs_of
-
-    modules = ["automl.evaluation.fit_estimators", "sklearn.ensemble", "sklearn.linear_model", "skops.io"]
-    if any(inputs_of(f) == "dense" for f in families.values()):
-        modules.append("automl.evaluation.fit_networks")
-    return tuple(modules)
 
 
 def task_digest(task: Task) -> str:

@@ -104,7 +104,7 @@ def checked(table: Mapping[str, Any], into: type, where: str) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
 
 
-def _hyperparameter(name: str, spec: Mapping[str, Any]) -> Hyperparameter[Any]:
+def _hyperparameter(name: str, spec: Mapping[str, Any]) -> Hyperparameter[Any, Any]:
     """`{value = …}`, `{choices = […], default = …}` or `{lower = …, upper = …, default = …, log = …}`."""
     from ConfigSpace import Categorical, Constant, Float, Integer
 

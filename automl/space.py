@@ -75,7 +75,7 @@ def _join(
     prefix: str,
     part: ConfigurationSpace,
     users: list[str],
-    replaced: dict[str, Hyperparameter[Any]],
+    replaced: dict[str, Hyperparameter[Any, Any]],
 ) -> None:
     """Add `part` to `space` under `prefix`, active only for the families `users`."""
     from ConfigSpace.conditions import AndConjunction, InCondition
@@ -97,17 +97,17 @@ def _join(
     space.add(*renamed.values(), *joined)
 
 
-def _renamed(hp: Hyperparameter[Any], name: str, replaced: dict[str, Hyperparameter[Any]]) -> Hyperparameter[Any]:
+def _renamed(hp: Hyperparameter[Any, Any], name: str, replaced: dict[str, Hyperparameter[Any, Any]]) -> Hyperparameter[Any, Any]:
     new = copy.copy(replaced.pop(name, hp))
     new.name = name
     return new
 
 
-def _child(condition: Any) -> Hyperparameter[Any]:
+def _child(condition: Any) -> Hyperparameter[Any, Any]:
     return condition.child if hasattr(condition, "child") else condition.components[0].child
 
 
-def _moved(condition: Any, renamed: Mapping[str, Hyperparameter[Any]]) -> Any:
+def _moved(condition: Any, renamed: Mapping[str, Hyperparameter[Any, Any]]) -> Any:
     """The same condition between the renamed hyperparameters."""
     if hasattr(condition, "components"):
         return type(condition)(*(_moved(c, renamed) for c in condition.components))

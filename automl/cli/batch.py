@@ -102,7 +102,7 @@ def _learn(entry: TaskEntry, path: Path) -> Report:
     say(f"test {loss_name(metric)} {found.loss:.4g}, {score} {found.score:.4f}")
     say(f"scikit-learn's gradient boosting: {loss_name(metric)} {baseline.loss:.4g}, {score} {baseline.score:.4f}")
     model.save(path)
-    say(f"saved {path}", markup=False, soft_wrap=True)
+    say(f"saved {path}", soft_wrap=True)
     return Report(entry.name, str(path), metric, seconds, found, baseline)
 
 

@@ -84,7 +84,7 @@ def _fit(table: Path, target: str, path: Path, kind: str, parameters: dict[str, 
     chosen = kind_of(y, kind)
     why = f"{y.nunique()} distinct values of type {y.dtype}" if kind == "auto" else "as asked"
     say = output().print
-    say(f"{target!r}: {chosen} ({why}), {len(X):,} rows, {X.shape[1]:,} features", markup=False)
+    say(f"{target!r}: {chosen} ({why}), {len(X):,} rows, {X.shape[1]:,} features")
     path.parent.mkdir(parents=True, exist_ok=True)  # before the search: a folder that cannot be made fails at once
 
     from automl.estimator import AutoNetClassifier, AutoNetRegressor
@@ -95,4 +95,4 @@ def _fit(table: Path, target: str, path: Path, kind: str, parameters: dict[str, 
     name = loss_name(estimator.metric_name_)
     say(f"validation loss {estimator.validation_loss_:.5g} ({name}), ensemble of {len(estimator.ensemble_.members)}")
     estimator.save(path)
-    say(f"saved {path}", markup=False, soft_wrap=True)
+    say(f"saved {path}", soft_wrap=True)

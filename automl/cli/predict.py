@@ -39,7 +39,7 @@ def predict(
             typer.echo(predictions.to_csv(index=False), nl=False)
         else:
             write_table(predictions, result)
-            output().print(f"wrote {len(predictions):,} predictions to {result}", markup=False, soft_wrap=True)
+            output().print(f"wrote {len(predictions):,} predictions to {result}", soft_wrap=True)
 
 
 def _predict(estimator: Any, table: pd.DataFrame, proba: bool, ignored: list[str]) -> pd.DataFrame:

@@ -82,13 +82,12 @@ def output() -> Console:
     """Standard output; wide enough for the tables where it is no terminal."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False, markup=False, emoji=False)
 
 
 def show(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print a table; numbers to the right, floats with four digits."""
     from rich import box
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
@@ -97,7 +96,7 @@ def show(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> N
         numbers = bool(lines) and all(isinstance(line[k], int | float) for line in lines)
         table.add_column(name, justify="right" if numbers else "left", overflow="fold")
     for line in lines:
-        table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else escape(str(cell)) for cell in line))
+        table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in line))
     output().print(table)
 
 

@@ -25,6 +25,10 @@ LEAST = 2**16
 """Bytes from which on an array goes into the file; smaller ones are not worth pages of their own."""
 
 
+DESCRIPTORS_TRAVEL = os.name == "posix"
+"""Whether an open file can be handed to a worker; where it cannot, the arrays stay in the pickle."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parcel:
     """A pickled target.
@@ -52,7 +56,7 @@ class Parcel:
 
 def pack(target: Callable[..., Any]) -> Parcel:
     """Pickle the target by cloudpickle; raises whatever its parts raise."""
-    if sys.platform == "win32":  # no descriptors are handed over there
+    if not DESCRIPTORS_TRAVEL:
         return Parcel(cloudpickle.dumps(target))
     arrays: list[memoryview] = []
 

@@ -32,7 +32,8 @@ class ProcessRunner:
     Parameters
     ----------
     target: turns a trial into its result. It goes to each worker once, by cloudpickle, so that it may be a
-        lambda, a closure, or a class of a notebook; its large arrays are shared between the workers; scripts need no `if __name__ == "__main__"`.
+        lambda, a closure, or a class of a notebook, and scripts need no `if __name__ == "__main__"`. On POSIX the
+        workers share the memory of its large arrays.
     n_jobs: trials at once, >= 1.
     threads: cores that a worker's numerical libraries may use, >= 1.
     time_limit: seconds for one trial, > 0; None for no limit.

@@ -149,12 +149,12 @@ def test_trials_that_cannot_end_before_the_deadline_are_pruned_unrun(monkeypatch
         runner,
         seed=0,
         history=History(),
-        deadline=20.0,
+        deadline=20.1,
         ordered=False,
         predict=lambda history, proposal: 9 * proposal.budget,
     )
     pruned = [t for t in history if t.state is State.PRUNED]
-    assert runner.now <= 20.0
+    assert runner.now <= 20.1
     assert [t.state for t in history.trials[-20:]] == [State.PRUNED] * 20
     assert all(t.cost == 0 for t in pruned)
     assert {t.number for t in pruned}.isdisjoint(t.number for t in runner.submitted)

@@ -13,9 +13,14 @@ from torch import Tensor, nn
 
 from automl.errors import SettingError
 
+DRAWN_AT_ONCE = 2**16
+"""Units of a member whose masks are drawn by one call, when there are steps enough."""
+
 
 class MemberDropout(nn.Module):
     """Dropout for `members` networks at once: (members, …) → the same shape, or any shape for one member.
+
+    Masks of small layers are drawn for several steps at once, since a call costs more than their numbers.
 
     Parameters
     ----------
@@ -27,7 +32,13 @@ class MemberDropout(nn.Module):
         super().__init__()
         self.level = round(p * 256)
         self.members = members
-        self.generators: Sequence[torch.Generator] = ()
+        self.arm((), 0)
+
+    def arm(self, generators: Sequence[torch.Generator], steps: int) -> None:
+        """Draw from these generators, one per member, for the next `steps` steps."""
+        self.generators = generators
+        self.steps_left = steps
+        self.masks: list[Tensor] = []
 
     def extra_repr(self) -> str:
         return f"p={self.level / 256:.4g}, members={self.members}"
@@ -37,29 +48,36 @@ class MemberDropout(nn.Module):
             return x
         if self.level == 256:
             return x * 0
+        if not self.masks or self.masks[-1].shape != x.shape:
+            self.masks = self._draw(x)
+        self.steps_left -= 1
+        return x * self.masks.pop()
+
+    def _draw(self, x: Tensor) -> list[Tensor]:
+        """Masks like `x`, which is one step's, for this step and as many more as fit."""
         if len(self.generators) != self.members:
             raise SettingError(f"dropout of {self.members} members has no generators: call seed_dropout first")
-        return x * (self._mask(x) if x.device.type == "cpu" else self._device_mask(x))
-
-    def _mask(self, x: Tensor) -> Tensor:
         units = x.numel() // self.members
-        draws = torch.empty(self.members, (units + 7) // 8, dtype=torch.int64)
-        for row, generator in zip(draws.unbind(0), self.generators, strict=True):
-            row.random_(-(2**63), None, generator=generator)
-        mask = torch.empty(self.members, units, dtype=x.dtype)
-        torch.ge(draws.view(torch.uint8)[:, :units], self.level, out=mask)
-        return mask.mul_(256 / (256 - self.level)).view(x.shape)
-
-    def _device_mask(self, x: Tensor) -> Tensor:
+        # Depends on one member's units only, so that members draw alike alone and together.
+        steps = max(1, min(self.steps_left, DRAWN_AT_ONCE // units))
         keep = 1 - self.level / 256
-        mask = torch.empty(self.members, x.numel() // self.members, dtype=x.dtype, device=x.device)
-        for row, generator in zip(mask.unbind(0), self.generators, strict=True):
-            row.bernoulli_(keep, generator=generator)
-        return mask.mul_(1 / keep).view(x.shape)
+        masks = torch.empty(self.members, steps, units, dtype=x.dtype, device=x.device)
+        if x.device.type == "cpu":
+            draws = torch.empty(self.members, (steps * units + 7) // 8, dtype=torch.int64)
+            for row, generator in zip(draws.unbind(0), self.generators, strict=True):
+                row.random_(-(2**63), None, generator=generator)
+            bytes_drawn = draws.view(torch.uint8)[:, : steps * units]
+            torch.ge(bytes_drawn.unflatten(1, (steps, units)), self.level, out=masks)
+        else:
+            for row, generator in zip(masks.unbind(0), self.generators, strict=True):
+                row.bernoulli_(keep, generator=generator)
+        # By step first, so that each step's mask lies in one piece.
+        by_step = masks.mul_(1 / keep).transpose(0, 1).contiguous()
+        return [mask.view(x.shape) for mask in by_step.unbind(0)]
 
 
-def seed_dropout(module: nn.Module, generators: Sequence[torch.Generator]) -> None:
-    """Let every dropout of the module draw from these generators, one per member."""
+def seed_dropout(module: nn.Module, generators: Sequence[torch.Generator], steps: int = 1) -> None:
+    """Let every dropout of the module draw from these generators, one per member, for the next `steps` steps."""
     for leaf in module.modules():
         if isinstance(leaf, MemberDropout):
-            leaf.generators = generators
+            leaf.arm(generators, steps)

@@ -25,11 +25,19 @@ FAILED = 1
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a task; without qualities, it failed or was not run, and `note` says why."""
+    """What became of a task; without qualities, it failed or was not run, as `note` says.
+
+    Attributes
+    ----------
+    metric: the scorer whose loss was minimised.
+    scored: "accuracy" or "R²".
+    seconds: that `fit` took.
+    """
 
     name: str
     note: str = ""
     metric: str = ""
+    scored: str = ""
     seconds: float = 0.0
     autonet: Quality | None = None
     baseline: Quality | None = None
@@ -53,7 +61,7 @@ def batch(
         reports = []
         for place, entry in enumerate(entries, start=1):
             if keys.pressed:
-                reports.append(Report(entry.name, "not run: interrupted before it began"))
+                reports.append(Report(entry.name, "not run"))
                 continue
             output().rule(f"{place} of {len(entries)}: {entry.name}", align="left")
             try:
@@ -61,7 +69,7 @@ def batch(
             except KeyboardInterrupt:  # outside the search, which ends by itself
                 if keys.pressed > 1:
                     raise
-                reports.append(Report(entry.name, "interrupted before it ended"))
+                reports.append(Report(entry.name, "interrupted"))
         _summarise(reports)
         if not all(report.autonet for report in reports):
             raise typer.Exit(FAILED)
@@ -78,7 +86,7 @@ def _attempt(entry: TaskEntry, path: Path, debug: bool) -> Report:
         text = one_line(error)
         note = text if mendable(error) else f"{type(error).__name__}: {text}"
         typer.echo(f"autonet: task {entry.name!r} failed: {note}", err=True)
-        return Report(entry.name, note)
+        return Report(entry.name, "failed")
 
 
 def _learn(entry: TaskEntry, path: Path) -> Report:
@@ -103,11 +111,11 @@ def _learn(entry: TaskEntry, path: Path) -> Report:
     say(f"scikit-learn's gradient boosting: {loss_name(metric)} {baseline.loss:.4g}, {score} {baseline.score:.4f}")
     model.save(path)
     say(f"saved {path}", soft_wrap=True)
-    return Report(entry.name, str(path), metric, seconds, found, baseline)
+    return Report(entry.name, "", metric, score, seconds, found, baseline)
 
 
 def _summarise(reports: Sequence[Report]) -> None:
-    columns = ["task", "loss", "AutoNet", "baseline", "accuracy or R²", "baseline", "seconds", "model"]
+    columns = ["task", "loss", "AutoNet", "baseline", "score", "AutoNet", "baseline", "fit (s)"]
     title = "Test rows: AutoNet beside scikit-learn's gradient boosting with its defaults"
     show(title, columns, [_line(report) for report in reports])
 
@@ -115,6 +123,6 @@ def _summarise(reports: Sequence[Report]) -> None:
 def _line(report: Report) -> tuple[str, ...]:
     ours, theirs = report.autonet, report.baseline
     if ours is None or theirs is None:
-        return (report.name, *["–"] * 6, report.note)
-    numbers = (ours.loss, theirs.loss, ours.score, theirs.score, report.seconds)
-    return (report.name, loss_name(report.metric), *(f"{number:.4g}" for number in numbers), report.note)
+        return (report.name, report.note, *["–"] * 6)
+    losses, scores = (f"{ours.loss:.4g}", f"{theirs.loss:.4g}"), (f"{ours.score:.4f}", f"{theirs.score:.4f}")
+    return (report.name, loss_name(report.metric), *losses, report.scored, *scores, f"{report.seconds:.1f}")

@@ -73,11 +73,16 @@ def fit_autonet(rows: Split, settings: Mapping[str, Any]) -> AutoNetClassifier |
 
 
 def fit_baseline(rows: Split) -> Any:
-    """Histogram gradient boosting with its defaults; columns that hold no numbers become ordinals."""
+    """Histogram gradient boosting with its defaults; columns that hold no numbers become ordinals.
+
+    It is given one thread: OpenMP's threads wait for each other in busy loops, so that on a machine with other work
+    a fit of seconds takes minutes.
+    """
     from sklearn.compose import make_column_selector, make_column_transformer
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OrdinalEncoder
+    from threadpoolctl import threadpool_limits
 
     encoder = make_column_transformer(
         (
@@ -87,7 +92,8 @@ def fit_baseline(rows: Split) -> Any:
         remainder="passthrough",
     )
     boosting = HistGradientBoostingRegressor if rows.classes is None else HistGradientBoostingClassifier
-    return make_pipeline(encoder, boosting(random_state=0)).fit(rows.X, rows.y)
+    with threadpool_limits(1):
+        return make_pipeline(encoder, boosting(random_state=0)).fit(rows.X, rows.y)
 
 
 def quality(model: Any, rows: Split, metric: str) -> Quality:

@@ -13,7 +13,7 @@ import pandas as pd
 from automl.errors import ArtefactError, AutoNetError, DataError
 from automl.preprocessing.categories import Level, encode, fit_levels, read_level, write_level
 from automl.preprocessing.dates import Dates, date_format, fit_dates, load_dates
-from automl.preprocessing.numbers import Ranges, condense, join, measure
+from automl.preprocessing.ranges import Ranges, condense, join, measure
 from automl.preprocessing.table import Table, as_table, distinct, is_date, parse_numbers
 from automl.preprocessing.text import Text, fit_text, is_text, load_text
 

@@ -16,8 +16,8 @@ from automl.preprocessing.saved_encoder import dump, load
 from automl.preprocessing.table import distinct
 
 COMPONENTS = 10  # numbers per text column
-MOST_TEXTS = 5_000  # distinct texts that the encoder is fitted on
-MOST_CHARACTERS = 500  # of a text that are read
+MOST_TEXTS = 2_000  # distinct texts that the encoder is fitted on
+MOST_CHARACTERS = 300  # of a text that are read
 FEWEST_LEVELS = 40  # at most this many distinct texts are categories, as in skrub's TableVectorizer
 WORDS = 4  # mean words from which distinct values are sentences rather than names
 TRUSTED = ("skrub._string_encoder.StringEncoder", "skrub._to_str.ToStr")
@@ -64,7 +64,7 @@ def is_text(values: list[Any], rows: int) -> bool:
 
 
 def fit_text(values: list[Any]) -> Text:
-    """Fit on at most 5,000 of the distinct texts, evenly spread over their alphabetical order."""
+    """Fit on at most 2,000 of the distinct texts, evenly spread over their alphabetical order."""
     from skrub import StringEncoder
 
     ordered = sorted(values)

@@ -131,7 +131,10 @@ if sys.platform != "win32":
 
         def _forget(self, pid: int) -> None:
             """Kill a worker that the parent no longer wants; it is reaped when it has ended."""
-            self._selector.unregister(self._lifelines[pid])
+            lifeline = self._lifelines[pid]
+            with contextlib.suppress(EOFError, OSError):
+                lifeline.recv_bytes()  # a socket that is closed with something unread loses what it has sent
+            self._selector.unregister(lifeline)
             _kill(pid)
 
         def _reap(self) -> None:

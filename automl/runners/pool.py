@@ -140,7 +140,6 @@ class Pool:
                 if worker.trial is not None:
                     worker.leave()
             self._lock.notify_all()
-            self._wake()
 
     def close(self) -> None:
         with self._lock:

@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -122,8 +123,9 @@ def serve(connection: Connection[Any, Any], arrays: int | None = None) -> NoRetu
     while True:
         result = _run(target, messages.get())
         for stream in (sys.stdout, sys.stderr):  # a worker ends by being killed: nothing may wait in a buffer
-            if stream is not None:
-                stream.flush()
+            with suppress(OSError, ValueError):  # nobody reads it any more, or the target has closed it
+                if stream is not None:
+                    stream.flush()
         connection.send(Ended(result))
 
 

@@ -8,22 +8,23 @@ import secrets
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
+from ConfigSpace import ConfigurationSpace
+
 from automl.errors import SearchFailed, SettingError
 from automl.search.catalogue import build, method_named
+from automl.search.draw import check_config, check_space
 from automl.search.history import History
 from automl.search.journal import Journal, fingerprint, qualified_name, space_text
 from automl.search.loop import Search
 from automl.search.trial import Configuration, Proposal, Result, State, Trial
 
 if TYPE_CHECKING:
-    from ConfigSpace import ConfigurationSpace
-
     from automl.runners.inline import InlineRunner
     from automl.runners.processes import ProcessRunner
     from metalearn import Store
@@ -78,45 +79,105 @@ def optimize(
     SettingError: a value breaks a rule; nothing has run.
     SearchFailed: no trial succeeded; holds the causes by number and the first traceback.
     """
-    start = time.monotonic()
-    _check(objective, n_trials, total_budget, time_limit, min_budget, max_budget, n_jobs, seed)
-    lookahead = method_named(method).lookahead
-    settings = {"min_budget": min_budget, "max_budget": max_budget, "eta": eta}
-    identity = fingerprint(
-        settings
-        | {"objective": qualified_name(objective), "space": space_text(space), "method": method, "seed": seed}
-        | {"initial": [dict(config) for config in initial]}
+    limits = (n_trials, total_budget, time_limit)
+    return _Call(objective, space, method, *limits, min_budget, max_budget, eta, seed, n_jobs, tuple(initial)).run(
+        store
     )
-    if seed is None:
-        seed = secrets.randbits(32) if store is None else int(identity[:8], 16)
-    optimizer = build(method, space, seed=seed, min_share=min_budget / max_budget, eta=eta, initial=initial)
-    with ExitStack() as stack:
-        journal = None
-        if store is not None:
-            journal = Journal(
-                _opened(store, stack), identity, space=space_text(space), method=method, seed=seed, settings=settings
+
+
+@dataclass(frozen=True)
+class _Call:
+    """The arguments of `optimize`, checked when `run` begins."""
+
+    objective: Objective
+    space: ConfigurationSpace
+    method: str
+    n_trials: int | None
+    total_budget: float | None
+    time_limit: float | None
+    min_budget: float
+    max_budget: float
+    eta: int
+    seed: int | None
+    n_jobs: int
+    initial: tuple[Configuration, ...]
+
+    def run(self, store: str | Store | None) -> History:
+        start = time.monotonic()
+        self.check()
+        identity = self.identity()
+        seed = self.seed
+        if seed is None:
+            seed = secrets.randbits(32) if store is None else int(identity[:8], 16)
+        share = self.min_budget / self.max_budget
+        optimizer = build(self.method, self.space, seed=seed, min_share=share, eta=self.eta, initial=self.initial)
+        with ExitStack() as stack:
+            journal = None if store is None else self._journal(_opened(store, stack), identity, seed)
+            runner = _runner(_Target(self.objective, self.max_budget), self.n_jobs)
+            stack.callback(runner.close)
+            search = Search(
+                optimizer,
+                runner,
+                seed=seed,
+                history=History(max_budget=self.max_budget) if journal is None else journal.history(self.max_budget),
+                n_trials=self.n_trials,
+                total_budget=self.total_budget,
+                deadline=None if self.time_limit is None else start + self.time_limit,
+                ordered=self.n_trials is not None or self.total_budget is not None,
+                lookahead=method_named(self.method).lookahead,
+                record=_ignore if journal is None else journal.record,
+                predict=expected_seconds,
             )
-        runner = _runner(_Target(objective, float(max_budget)), n_jobs)
-        stack.callback(runner.close)
-        search = Search(
-            optimizer,
-            runner,
-            seed=seed,
-            history=History(max_budget=max_budget) if journal is None else journal.history(max_budget),
-            n_trials=n_trials,
-            total_budget=total_budget,
-            deadline=None if time_limit is None else start + time_limit,
-            ordered=n_trials is not None or total_budget is not None,
-            lookahead=lookahead,
-            record=_ignore if journal is None else journal.record,
-            predict=expected_seconds,
+            history = search.run()
+            if journal is not None and not search.interrupted:
+                journal.finish()
+        if not history.done and not search.interrupted:
+            raise SearchFailed(failure_report(history))
+        return history
+
+    def check(self) -> None:
+        """SettingError for the first argument that breaks its rule."""
+        if not callable(self.objective):
+            raise SettingError(
+                f"objective is {self.objective!r}; it must be callable as objective(config, budget, seed)"
+            )
+        if not isinstance(self.space, ConfigurationSpace):
+            raise SettingError(f"space is {self.space!r}; it must be a ConfigSpace.ConfigurationSpace")
+        check_space(self.space)
+        if self.n_trials is None and self.total_budget is None and self.time_limit is None:
+            raise SettingError(
+                "n_trials, total_budget and time_limit are all None, so the search would never end; give at least one"
+            )
+        for name, count in {"n_trials": self.n_trials, "n_jobs": self.n_jobs}.items():
+            if count is not None and (not _whole(count) or count < 1):
+                raise SettingError(f"{name} is {count!r}; it must be a whole number of at least 1")
+        for name in ("total_budget", "time_limit", "min_budget", "max_budget"):
+            amount = getattr(self, name)
+            optional = name in ("total_budget", "time_limit")
+            if not (amount is None and optional) and not (_number(amount) and 0 < amount < math.inf):
+                raise SettingError(f"{name} is {amount!r}; it must be a finite number above 0")
+        if self.min_budget > self.max_budget:
+            raise SettingError(f"min_budget {self.min_budget!r} is above max_budget {self.max_budget!r}; swap them")
+        if self.seed is not None and (not _whole(self.seed) or not 0 <= self.seed < 2**63):
+            raise SettingError(f"seed is {self.seed!r}; it must be a whole number in [0, 2**63), or None to draw one")
+
+    def identity(self) -> str:
+        """Equal for the calls that may resume each other: limits may differ."""
+        return fingerprint(
+            {
+                "objective": qualified_name(self.objective),
+                "space": space_text(self.space),
+                "method": self.method,
+                "budgets": [self.min_budget, self.max_budget, self.eta],
+                "seed": self.seed,
+                "initial": [check_config(self.space, config) for config in self.initial],
+            }
         )
-        history = search.run()
-        if journal is not None and not search.interrupted:
-            journal.finish()
-    if not history.done and not search.interrupted:
-        raise SearchFailed(failure_report(history))
-    return history
+
+    def _journal(self, store: Store, identity: str, seed: int) -> Journal:
+        settings = {"min_budget": self.min_budget, "max_budget": self.max_budget, "eta": self.eta}
+        text = space_text(self.space)
+        return Journal(store, identity, space=text, method=self.method, seed=seed, settings=settings)
 
 
 @dataclass(frozen=True)
@@ -129,7 +190,7 @@ class _Target:
     def __call__(self, trial: Trial) -> Result:
         start = time.perf_counter()
         loss: Any = self.objective(dict(trial.config), budget_in_units(self.max_budget, trial.budget), trial.seed)
-        if isinstance(loss, bool) or not isinstance(loss, Real) or math.isnan(loss):
+        if not _number(loss) or math.isnan(loss):
             raise ValueError(f"the objective returned {loss!r}; it must return the loss as a number that is not NaN")
         return Result(State.DONE, float(loss), time.perf_counter() - start)
 
@@ -184,36 +245,9 @@ def _opened(store: str | Store, stack: ExitStack) -> Store:
     return stack.enter_context(Opened(store))
 
 
-def _check(
-    objective: Objective,
-    n_trials: int | None,
-    total_budget: float | None,
-    time_limit: float | None,
-    min_budget: float,
-    max_budget: float,
-    n_jobs: int,
-    seed: int | None,
-) -> None:
-    if not callable(objective):
-        raise SettingError(f"objective is {objective!r}; it must be callable as objective(config, budget, seed)")
-    if n_trials is None and total_budget is None and time_limit is None:
-        raise SettingError(
-            "n_trials, total_budget and time_limit are all None, so the search would never end; give at least one"
-        )
-    for name, count in {"n_trials": n_trials, "n_jobs": n_jobs}.items():
-        if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
-            raise SettingError(f"{name} is {count!r}; it must be a whole number of at least 1")
-    amounts: Mapping[str, float | None] = {
-        "total_budget": total_budget,
-        "time_limit": time_limit,
-        "min_budget": min_budget,
-        "max_budget": max_budget,
-    }
-    for name, amount in amounts.items():
-        wrong = isinstance(amount, bool) or not isinstance(amount, Real | None)
-        if wrong or (amount is not None and not 0 < amount < math.inf):
-            raise SettingError(f"{name} is {amount!r}; it must be a finite number above 0")
-    if min_budget > max_budget:
-        raise SettingError(f"min_budget {min_budget!r} is above max_budget {max_budget!r}; swap or equal them")
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63):
-        raise SettingError(f"seed is {seed!r}; it must be a whole number in [0, 2**63), or None to draw one")
+def _number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

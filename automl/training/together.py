@@ -54,7 +54,6 @@ class Together:
         self.module = module.to(device)
         self.names = frozenset() if alone else stacked_names(self.module)
         self.generators = [torch.Generator(device=device) for _ in networks]
-        seed_dropout(self.module, self.generators)
         parameters = {n: p for n, p in self.module.named_parameters() if p.requires_grad}
         self.optimizer = Optimizer(
             parameters,
@@ -99,6 +98,7 @@ class Together:
         parameters, members, total = optimizer.params, len(self.members), len(self.rows.sizes) * recipe.epochs
         for generator, seed in zip(self.generators, self.seeds, strict=True):
             generator.manual_seed(stream(seed, self.epoch, 1))
+        seed_dropout(module, self.generators, steps)
         module.train()
         cuda = self.device.startswith("cuda")
         with torch.random.fork_rng(devices=[self.device] if cuda else [], enabled=members == 1):

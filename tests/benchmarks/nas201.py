@@ -2,9 +2,9 @@
 
     python tests/benchmarks/nas201.py --data FOLDER --seeds 30 --out nas201.json
 
-FOLDER holds `nats_tss.csv` (v-tao/nats-bench-landscape): the 200-epoch test accuracy of all 15 625 cells of the topology
-space of NATS-Bench (Dong, Liu, Musial & Gabrys 2021, arXiv:2009.00437). The table has no noise and its test accuracy
-is what the search sees, so regrets are smaller than in papers that search on 12-epoch validation accuracy.
+FOLDER holds `nats_tss.csv` (v-tao/nats-bench-landscape): the 200-epoch test accuracy of all 15 625 cells of the
+topology space of NATS-Bench (Dong, Liu, Musial & Gabrys 2021, arXiv:2009.00437). The table has no noise and its test
+accuracy is what the search sees, so regrets are smaller than in papers that search on 12-epoch validation accuracy.
 
 Every method is charged for unique cells: a cell that is proposed again costs nothing. Random search therefore has to
 equal the expected best of a draw without replacement, which the table gives exactly.

@@ -22,7 +22,7 @@ from sqlalchemy import text
 from metalearn import Run, Store, StoreError, TrialRecord
 
 ROOT = str(Path(__file__).parents[2])
-PATIENCE = 20.0  # seconds: far above what anything here takes, for a busy machine
+PATIENCE = 30.0  # seconds: far above what anything here takes, for a busy machine
 
 RECORD = TrialRecord(
     number=0,
@@ -324,7 +324,7 @@ def start_writer(url: str, first: int, count: int) -> subprocess.Popen[str]:
 
 
 def test_processes_open_one_new_store_and_write_to_it_at_once(url: str) -> None:
-    writers = [start_writer(url, 50 * i, 50) for i in range(4)]
+    writers = [start_writer(url, 50 * i, 50) for i in range(3)]
     for writer in writers:
         assert writer.stdin is not None
         writer.stdin.write("go\n")
@@ -334,7 +334,7 @@ def test_processes_open_one_new_store_and_write_to_it_at_once(url: str) -> None:
         assert writer.returncode == 0
     with Store(url) as store:
         (run,) = store.runs()
-        assert [t.number for t in store.trials(run)] == list(range(200))
+        assert [t.number for t in store.trials(run)] == list(range(150))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="uses SIGKILL")

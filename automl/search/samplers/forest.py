@@ -64,7 +64,8 @@ class Forest:
     retrain_after: int = 8
     challengers: int = 5000
     local_searches: int = 10
-    plateau_steps: int = 3
+    climbing_steps: int = 20
+    stdev: float = 0.2
     _model: _Model | None = field(default=None, init=False, repr=False, compare=False)
 
     def __call__(self, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> dict[str, Any]:
@@ -131,7 +132,6 @@ class _Model:
 def _facade(settings: Forest, space: ConfigurationSpace, told: int, seed: int, folder: str) -> Any:
     """smac's facade with the parts described above; it writes nothing into the folder unless asked to save."""
     from smac import HyperparameterOptimizationFacade, Scenario
-    from smac.acquisition.maximizer import LocalAndSortedRandomSearch
     from smac.main.config_selector import ConfigSelector
     from smac.model.random_forest import RandomForest
 
@@ -162,19 +162,55 @@ def _facade(settings: Forest, space: ConfigurationSpace, told: int, seed: int, f
             n_jobs=1,
             seed=seed,
         ),
-        acquisition_maximizer=LocalAndSortedRandomSearch(
-            space,
-            challengers=settings.challengers,
-            local_search_iterations=settings.local_searches,
-            n_steps_plateau_walk=settings.plateau_steps,
-            seed=seed,
-        ),
+        acquisition_maximizer=_maximizer(settings, space, seed),
         initial_design=HyperparameterOptimizationFacade.get_initial_design(scenario, n_configs=0),
         intensifier=_once(scenario),
         config_selector=Selector(scenario, retrain_after=settings.retrain_after),
         logging_level=False,
         overwrite=True,  # never ask whether a former run in the folder is to be continued
     )
+
+
+def _maximizer(settings: Forest, space: ConfigurationSpace, seed: int) -> Any:
+    """smac's search for the largest expected improvement, with hill climbing that works in conditional spaces."""
+    from ConfigSpace.util import get_one_exchange_neighbourhood
+    from smac.acquisition.maximizer import LocalAndSortedRandomSearch, LocalSearch
+
+    class Climb(LocalSearch):
+        def _search(self, start_points: list[Any]) -> list[tuple[float, Any]]:
+            points, values = list(start_points), self._acquisition_function(start_points)[:, 0].tolist()
+            found = list(zip(values, points, strict=True))  # the starts too: climbs end in the same few places
+            active = list(range(len(points)))
+            for _ in range(settings.climbing_steps):
+                around = [
+                    list(get_one_exchange_neighbourhood(points[i], seed=self._rng.randint(2**31), stdev=settings.stdev))
+                    for i in active
+                ]
+                flat = [neighbour for each in around for neighbour in each]
+                if not flat:
+                    break
+                scores = np.split(
+                    self._acquisition_function(flat)[:, 0], np.cumsum([len(each) for each in around])[:-1]
+                )
+                still = []
+                for i, each, score in zip(active, around, scores, strict=True):
+                    if len(each) and score.max() > values[i]:
+                        points[i], values[i] = each[int(score.argmax())], float(score.max())
+                        still.append(i)
+                active = still
+            return found + list(zip(values, points, strict=True))
+
+    class Maximizer(LocalAndSortedRandomSearch):
+        def __init__(self) -> None:
+            super().__init__(
+                space,
+                challengers=settings.challengers,
+                local_search_iterations=settings.local_searches,
+                seed=seed,
+            )
+            self._local_search = Climb(space, seed=seed)
+
+    return Maximizer()
 
 
 def _once(scenario: Any) -> Any:

@@ -365,14 +365,14 @@ def _fill(
     active = np.isfinite(array)
     donors = [np.flatnonzero(column) for column in active.T]
     for index in np.flatnonzero(~active.all(axis=1)):
-        row = filled[index]
-        while (missing := np.flatnonzero(np.isnan(row))).size:
+        missing = np.flatnonzero(~active[index])
+        while missing.size:
             first = missing[0]
             if donors[first].size:
                 donor = donors[first][draws.randint(0, donors[first].size)]
-                row[missing] = array[donor, missing]
-            elif choices[first]:
-                row[first] = draws.randint(choices[first])
+                filled[index, missing] = array[donor, missing]
+                missing = missing[~active[donor, missing]]
             else:
-                row[first] = draws.random_sample()
+                filled[index, first] = draws.randint(choices[first]) if choices[first] else draws.random_sample()
+                missing = missing[1:]
     return filled

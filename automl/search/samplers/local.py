@@ -102,12 +102,12 @@ def _step(
     ----------
     near: the tried neighbours of the point, each with the hyperparameter that it changes.
     """
-    tried: dict[str, set[Any]] = {name: set() for name in point.config}
+    tried: dict[str, set[Any]] = {name: set() for name in space if name in point.config}
     for trial, name in near:
         tried[name].add(trial.config[name])
     moves: list[tuple[str, Any]] = []
-    for name, value in point.config.items():
-        hp = space[name]
+    for name in tried:
+        hp, value = space[name], point.config[name]
         if options := choices(hp):
             at = options.index(value)
             if isinstance(hp, OrdinalHyperparameter):

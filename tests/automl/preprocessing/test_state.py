@@ -114,7 +114,7 @@ def tables(draw: st.DrawFn) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 @pytest.mark.filterwarnings("ignore:no column of X", "ignore::RuntimeWarning")
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(tables())
 def test_any_table_can_be_fitted_encoded_prepared_and_saved(pair):
     train, test = pair

@@ -28,7 +28,8 @@ if sys.platform != "win32":
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="uses fork and signals")
 
 ROOT = str(Path(__file__).parents[3])
-PATIENCE = 20.0  # seconds: far above what anything here takes, for a busy machine
+PATIENCE = 30.0  # seconds: far above what anything here takes, for a busy machine
+PROMPT = 5.0  # seconds: what takes milliseconds, on a busy machine; a hanging trial takes 600
 
 
 def trial(number: int = 0, **config: object) -> Trial:
@@ -235,6 +236,11 @@ def test_running_out_of_memory_becomes_the_memory_state(message: str) -> None:
         assert one(runner).state is State.MEMORY
 
 
+def test_a_target_that_closes_its_output_loses_no_result() -> None:
+    with ProcessRunner(lambda t: done(float(bool(sys.stdout.close()))), n_jobs=1) as runner:
+        assert [one(runner, number).state for number in range(2)] == [State.DONE, State.DONE]
+
+
 def test_sys_exit_in_a_target_is_a_crash() -> None:
     with ProcessRunner(lambda t: sys.exit(3), n_jobs=1) as runner:
         result = one(runner)
@@ -320,7 +326,7 @@ def test_a_trial_that_passes_its_time_limit_is_killed_even_in_native_code(
         result = one(runner)
         assert result.state is State.TIMEOUT
         assert "time limit of 0.3 s" in result.error
-        assert 0.3 <= result.cost < 1.0
+        assert 0.3 <= result.cost < PROMPT
         assert eventually(lambda: all(gone(pid) for pid in pids()))
 
 
@@ -408,7 +414,7 @@ def test_abandon_kills_what_runs_and_forgets_what_waits(tmp_path: Path, pids: Ca
         start = time.monotonic()
         runner.abandon()
         assert runner.collect(None) == []
-        assert time.monotonic() - start < 0.5
+        assert time.monotonic() - start < PROMPT
         assert eventually(lambda: all(gone(pid) for pid in pids()))
         assert one(runner, 9).state is State.DONE
         assert len(pids()) == 2  # those that waited never ran
@@ -422,16 +428,18 @@ def test_results_that_were_there_before_survive_abandon() -> None:
         assert [number for number, _ in runner.collect(0)] == [0]
 
 
-def test_close_ends_hanging_workers_within_a_second(tmp_path: Path, pids: Callable[[], list[int]]) -> None:
+def test_close_ends_hanging_workers_promptly(tmp_path: Path, pids: Callable[[], list[int]]) -> None:
     runner = ProcessRunner(hanging_target(tmp_path), n_jobs=2)
     runner.submit(trial(0))
     runner.submit(trial(1))
     assert eventually(lambda: len(pids()) == 2)
     start = time.monotonic()
     runner.close()
-    assert time.monotonic() - start < 1.0
+    assert time.monotonic() - start < PROMPT
     assert all(gone(pid) for pid in pids())
     runner.close()
+    runner.abandon()
+    assert runner.collect(None) == []
     with pytest.raises(AutoNetError, match="closed"):
         runner.submit(trial(2))
 
@@ -623,7 +631,7 @@ def test_everything_ends_when_the_main_process_is_killed(
         program.wait(PATIENCE)
         start = time.monotonic()
         assert eventually(lambda: all(ended(pid) for pid in pids()))
-        assert time.monotonic() - start < (3.0 if a_fork_lives_on else 1.0)
+        assert time.monotonic() - start < PROMPT
     finally:
         if a_fork_lives_on:
             os.killpg(program.pid, signal.SIGKILL)

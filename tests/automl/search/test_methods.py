@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from ConfigSpace import Configuration
@@ -24,7 +25,7 @@ every_method = pytest.mark.parametrize("method", METHODS)
 
 
 def length(method: str) -> int:
-    return SLOW_ASKS.get(method, 40)
+    return SLOW_ASKS.get(method, 30)
 
 
 def made(method: str, seed: int = 0) -> Optimizer:
@@ -44,6 +45,15 @@ def test_same_history_gives_the_same_proposal(method: str, histories: dict[str, 
     for n in (0, 1, len(history) - 1, len(history) // 2):  # also backwards: nothing is remembered wrongly
         past = History(history.trials[:n])
         assert optimizer.ask(past) == made(method).ask(past) == history[n].proposal
+
+
+@every_method
+def test_the_order_of_the_entries_of_a_configuration_means_nothing(method: str, histories: dict[str, History]) -> None:
+    def turned(trial: Trial) -> Trial:
+        return replace(trial, proposal=replace(trial.proposal, config=dict(reversed(trial.config.items()))))
+
+    past = histories[method].trials[:-1]
+    assert made(method).ask(History(tuple(turned(t) for t in past))) == histories[method][-1].proposal
 
 
 @every_method
@@ -88,7 +98,7 @@ def test_resumed_search_equals_uninterrupted_one(method: str) -> None:
 @pytest.mark.parametrize("crash", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("workers", [1, 4, 16])
 def test_no_number_of_workers_or_crashes_stalls_the_search(method: str, workers: int, crash: float) -> None:
-    n = 6 if method in SLOW_ASKS else 50
+    n = 6 if method in SLOW_ASKS else 30
     runner = SimulatedRunner(crashing(crash), workers, uneven)
     history = run(made(method), runner, seed=2, history=History(), n_trials=n, ordered=False)
     assert len(history) == n

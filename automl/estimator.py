@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
+from automl.errors import DataError
 from automl.metrics import DEFAULT, Metric
 from automl.preprocessing.columns import Arrays, TableEncoder
-from automl.resampling import make_folds
+from automl.resampling import is_splitter, make_folds
 from automl.targets import canonical_order, check_weights, counted_rows, encode_labels, encode_values
 from automl.task import Task
 
@@ -153,7 +154,9 @@ class _AutoNet(BaseEstimator):
         plan = plan.sized_for(task)
         with watch(plan, self.verbose, began) as listen:
             outcome = run_job(task, plan, began=began, store=_opened(self.store), listen=listen)
-        self.encoder_, self.levels_ = encoder, encoder.levels
+        if task.metric.classes is not None:
+            self.classes_ = task.metric.classes
+        self.encoder_ = encoder
         self.ensemble_, self.history_, self.validation_loss_ = outcome.ensemble, outcome.history, outcome.loss
         self.metric_name_ = task.metric.name
         return self
@@ -162,6 +165,10 @@ class _AutoNet(BaseEstimator):
         """Train the members of the ensemble anew on all rows, each for as long as was best for it.
 
         A member whose training fails is kept as it was. Takes the same data as `fit`.
+
+        Raises
+        ------
+        DataError: the labels are not those of `fit`.
         """
         from automl.assemble import make_plan
         from automl.job import refit_ensemble
@@ -169,6 +176,10 @@ class _AutoNet(BaseEstimator):
         check_is_fitted(self, "ensemble_")
         plan = make_plan(self)
         task, _ = self._task(X, y, sample_weight, groups, plan.seed, encoder=self.encoder_)
+        if task.metric.classes is not None and not np.array_equal(task.metric.classes, self.classes_):
+            raise DataError(
+                f"y holds the labels {task.metric.classes!r} where fit saw {self.classes_!r}; give the data of fit"
+            )
         self.ensemble_ = refit_ensemble(task, plan.sized_for(task), self.ensemble_)
         return self
 
@@ -189,16 +200,17 @@ class _AutoNet(BaseEstimator):
     def _task(
         self, X: Any, y: Any, sample_weight: Any, groups: Any, seed: int, encoder: TableEncoder | None = None
     ) -> tuple[Task, TableEncoder]:
-        X = self._checked(X, reset=encoder is None)
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         targets, metric = self._targets(y)
         rows, weight = counted_rows(check_weights(sample_weight, len(targets)), len(targets))
+        metric.check(weighted=weight is not None)
+        X = self._checked(X, reset=encoder is None)
         _check_lengths(X, targets, groups)
         encoder = TableEncoder().fit(X) if encoder is None else encoder
         arrays, targets = encoder.transform(X).take(rows), targets[rows]
         groups = None if groups is None else np.asarray(groups)[rows]
-        if not hasattr(self.resampling, "split"):  # a splitter may go by the order of the rows, as in time series
+        if not is_splitter(self.resampling):  # a splitter may go by the order of the rows, as in time series
             order = canonical_order(arrays, targets)
             arrays, targets = arrays.take(order), targets[order]
             weight = None if weight is None else weight[order]
@@ -213,12 +225,12 @@ class _AutoNet(BaseEstimator):
 
     def _checked(self, X: Any, *, reset: bool) -> Any:
         """X after scikit-learn's checks of shape, dtype and feature names; frames keep their columns' types."""
-        from sklearn.utils.validation import check_array, validate_data
+        from sklearn.utils.validation import validate_data
 
-        validate_data(self, X, reset=reset, skip_check_array=True)
-        if hasattr(X, "iloc"):
+        if hasattr(X, "iloc") and X.ndim == 2:
+            validate_data(self, X, reset=reset, skip_check_array=True)
             return X
-        return check_array(X, dtype=None, accept_sparse=True, ensure_all_finite=False, estimator=self)
+        return validate_data(self, X, reset=reset, dtype=None, accept_sparse=True, ensure_all_finite=False)
 
     def _arrays(self, X: Any) -> Arrays:
         check_is_fitted(self, "ensemble_")
@@ -253,16 +265,14 @@ class AutoNetClassifier(ClassifierMixin, _AutoNet):
     )
 
     def _targets(self, y: Any) -> tuple[NDArray[Any], Metric]:
-        codes, self.classes_ = encode_labels(y)
-        metric = Metric(self.metric if self.metric is not None else DEFAULT["classification"], self.classes_)
-        metric.check()
-        return codes, metric
+        codes, classes = encode_labels(y)
+        return codes, Metric(self.metric if self.metric is not None else DEFAULT["classification"], classes)
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probabilities (n, classes), in the order of `classes_`."""
         arrays = self._arrays(X)
         outputs = self.ensemble_.predict(arrays)
-        return outputs / outputs.sum(axis=1, keepdims=True, dtype=np.float64)
+        return outputs / outputs.sum(axis=1, keepdims=True)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The most probable label of each row (n,)."""
@@ -288,14 +298,12 @@ class AutoNetRegressor(RegressorMixin, _AutoNet):
     )
 
     def _targets(self, y: Any) -> tuple[NDArray[Any], Metric]:
-        metric = Metric(self.metric if self.metric is not None else DEFAULT["regression"])
-        metric.check()
-        return encode_values(y), metric
+        return encode_values(y), Metric(self.metric if self.metric is not None else DEFAULT["regression"])
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """The value of each row (n,)."""
         arrays = self._arrays(X)
-        return self.ensemble_.predict(arrays)[:, 0].astype(np.float64)
+        return self.ensemble_.predict(arrays)[:, 0]
 
 
 def _check_lengths(X: Any, y: NDArray[Any], groups: Any) -> None:

@@ -6,7 +6,7 @@ The only place where a sign is flipped.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -130,12 +130,19 @@ class Metric:
         truth = y if self.classes is None else self.classes[y]
         answers = _Answers(outputs) if self.classes is None else _ClassAnswers(outputs, self.classes)
         args = {} if weight is None else {"sample_weight": weight}
-        score = float(self.scorer(answers, np.zeros((len(y), 1)), truth, **args))
+        try:
+            score = float(self.scorer(answers, np.zeros((len(y), 1)), truth, **args))
+        except ValueError:
+            known = np.unique(y)
+            if self.classes is None or not 1 < len(known) < len(self.classes):
+                raise
+            # Some scorers (areas under curves) want every class to occur; the score is then over those that do.
+            return replace(self, classes=self.classes[known]).loss(np.searchsorted(known, y), outputs[:, known], weight)
         bounded = isinstance(self.spec, str) and not self.spec.startswith("neg_")
         return 1.0 - score if bounded else -score
 
-    def check(self) -> None:
-        """Fail early, with the cure, when the metric cannot score this kind of task."""
+    def check(self, *, weighted: bool = False) -> None:
+        """Fail early, with the cure, when the metric cannot score this kind of task, or takes no weights."""
         n = 4 if self.classes is None else 2 * len(self.classes)
         y = np.arange(1.0, n + 1) if self.classes is None else np.arange(n) % len(self.classes)
         outputs = (
@@ -144,11 +151,20 @@ class Metric:
             else np.eye(len(self.classes))[y] * 0.8 + 0.2 / len(self.classes)
         )
         scorer = self.scorer
+        task = "regression" if self.classes is None else f"classification with labels {self.classes[:5]}"
         try:
             self.loss(y, outputs)
         except Exception as error:
-            task = "regression" if self.classes is None else f"classification with labels {self.classes[:5]}"
             raise SettingError(
                 f"metric {self.name!r} ({scorer!r}) cannot score a {task}: {error}; choose another name from "
                 "sklearn.metrics.get_scorer_names(), or make one with sklearn.metrics.make_scorer"
+            ) from error
+        if not weighted:
+            return
+        try:
+            self.loss(y, outputs, np.ones(n))
+        except Exception as error:
+            raise SettingError(
+                f"metric {self.name!r} ({scorer!r}) takes no sample_weight ({error}); leave the weights out, or "
+                "choose a scorer that takes them"
             ) from error

@@ -44,7 +44,7 @@ def make_folds(
     SettingError: `resampling` is none of these. DataError: too few rows or groups.
     """
     if len(y) < 3:
-        raise DataError(f"{len(y)} rows cannot be split for validation; give at least 3")
+        raise DataError(f"n_samples={len(y)} is too few to be split for validation; give at least 3 rows")
     if resampling is None:
         resampling = 5 if len(y) < CROSS_VALIDATED_BELOW else HOLDOUT_SHARE
     rng = np.random.default_rng([seed, len(y)])
@@ -52,6 +52,8 @@ def make_folds(
     lone = _lone_rows(y, classification)
     try:
         pairs = list(_split(resampling, y, classification, groups, seed))
+    except SettingError:
+        raise
     except ValueError as error:
         raise DataError(f"resampling {resampling!r} does not fit these {len(y)} rows: {error}") from error
     folds = []
@@ -66,11 +68,16 @@ def make_folds(
     return tuple(folds)
 
 
+def is_splitter(resampling: Any) -> bool:
+    """Whether it is a splitter in scikit-learn's sense (text, too, has a `split`)."""
+    return hasattr(resampling, "split") and not isinstance(resampling, str)
+
+
 def _split(resampling: Any, y: NDArray[Any], classification: bool, groups: Any, seed: int) -> Any:
     from sklearn import model_selection as ms
 
     rows = np.zeros((len(y), 1))
-    if hasattr(resampling, "split"):
+    if is_splitter(resampling):
         return resampling.split(rows, y, groups)
     if isinstance(resampling, bool) or not isinstance(resampling, int | float | np.number):
         raise SettingError(
@@ -84,8 +91,8 @@ def _split(resampling: Any, y: NDArray[Any], classification: bool, groups: Any, 
         whole = strata.max() < min(resampling, 1 - resampling) * len(y)  # room for every stratum on both sides
         splitter = ms.StratifiedShuffleSplit if whole else ms.ShuffleSplit
         return splitter(1, test_size=resampling, random_state=seed).split(rows, strata)
-    if resampling != int(resampling) or resampling < 2:
-        raise SettingError(f"resampling {resampling!r}: a number of folds is a whole number >= 2")
+    if not 2 <= resampling < np.inf or resampling != int(resampling):
+        raise SettingError(f"resampling {resampling!r}: a number of folds is a whole number >= 2; use 5, say")
     folds = int(resampling)
     if groups is not None:
         folds = min(folds, len(np.unique(groups)))

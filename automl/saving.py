@@ -30,7 +30,7 @@ def save(estimator: AutoNetClassifier | AutoNetRegressor, path: Path) -> None:
     about = {
         "estimator": type(estimator).__name__,
         # Objects (a scorer, a splitter, a store) are not kept: they matter for fitting only.
-        "parameters": {k: v for k, v in estimator.get_params(deep=False).items() if isinstance(v, _PLAIN)},
+        "parameters": {k: v for k, v in estimator.get_params(deep=False).items() if _plain(v)},
         "n_features_in": estimator.n_features_in_,
         "feature_names_in": list(map(str, getattr(estimator, "feature_names_in_", []))),
         "weights": list(ensemble.weights),
@@ -78,6 +78,15 @@ def load(path: str | Path, families: Sequence[Family] = ()) -> AutoNetClassifier
     loaded.validation_loss_, loaded.metric_name_ = about["loss"], about["metric"]
     loaded.history_ = History(tuple(_trial(row) for row in about["history"]))
     return loaded
+
+
+def _plain(value: Any) -> bool:
+    """Whether JSON gives the same back."""
+    if isinstance(value, list):
+        return all(map(_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _plain(inner) for key, inner in value.items())
+    return isinstance(value, _PLAIN)
 
 
 def _row(trial: Trial) -> dict[str, Any]:

@@ -56,7 +56,9 @@ class Task:
         return max(64, 10 * self.outputs)
 
     def loss(self, out_of_fold: NDArray[Any]) -> float:
-        """Loss of predictions for the `judged` rows."""
+        """Loss of predictions for the `judged` rows; 0 where none is judged, as when all rows are trained on."""
+        if not len(self.judged):
+            return 0.0
         weight = None if self.weight is None else self.weight[self.judged]
         return self.metric.loss(self.y[self.judged], out_of_fold, weight)
 

@@ -73,11 +73,7 @@ def fit_autonet(rows: Split, settings: Mapping[str, Any]) -> AutoNetClassifier |
 
 
 def fit_baseline(rows: Split) -> Any:
-    """Histogram gradient boosting with its defaults; columns that hold no numbers become ordinals.
-
-    It is given one thread: OpenMP's threads wait for each other in busy loops, so that on a machine with other work
-    a fit of seconds takes minutes.
-    """
+    """Histogram gradient boosting with its defaults; columns that hold no numbers become ordinals."""
     from sklearn.compose import make_column_selector, make_column_transformer
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.pipeline import make_pipeline
@@ -92,6 +88,7 @@ def fit_baseline(rows: Split) -> Any:
         remainder="passthrough",
     )
     boosting = HistGradientBoostingRegressor if rows.classes is None else HistGradientBoostingClassifier
+    # OpenMP's threads wait for each other in busy loops: beside other work, seconds become minutes.
     with threadpool_limits(1):
         return make_pipeline(encoder, boosting(random_state=0)).fit(rows.X, rows.y)
 
@@ -99,12 +96,14 @@ def fit_baseline(rows: Split) -> Any:
 def quality(model: Any, rows: Split, metric: str) -> Quality:
     """How well a fitted model does on the test rows."""
     from sklearn.metrics import r2_score
+    from threadpoolctl import threadpool_limits
 
     from automl.metrics import Metric
 
+    with threadpool_limits(1):  # for the same reason
+        outputs = model.predict(rows.X_test) if rows.classes is None else model.predict_proba(rows.X_test)
     if rows.classes is None:
-        values = np.asarray(model.predict(rows.X_test), dtype=np.float64)
+        values = np.asarray(outputs, dtype=np.float64)
         return Quality(Metric(metric).loss(rows.y_test, values[:, None]), float(r2_score(rows.y_test, values)))
-    probabilities = model.predict_proba(rows.X_test)
-    loss = Metric(metric, rows.classes).loss(rows.y_test, probabilities)
-    return Quality(loss, float(np.mean(probabilities.argmax(axis=1) == rows.y_test)))
+    loss = Metric(metric, rows.classes).loss(rows.y_test, outputs)
+    return Quality(loss, float(np.mean(outputs.argmax(axis=1) == rows.y_test)))

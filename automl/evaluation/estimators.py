@@ -44,26 +44,29 @@ def fit(estimator: Any, train: Rows, valid: Rows, *, share: float, seed: int, de
 def _fit_boosting(model: Any, train: Rows, valid: Rows, share: float, deadline: float | None) -> Any:
     """Boost in growing steps, so that a deadline can be held; keep the iterations up to the best one.
 
-    Rows of classes that are not in the training rows cannot be scored by scikit-learn and do not count.
+    Rows of classes that are not in the training rows cannot be scored by scikit-learn and do not count. Where no
+    row is left to validate with, all iterations are boosted and kept.
     """
     known = np.isin(valid.y, np.unique(train.y)) if hasattr(model, "predict_proba") else np.full(len(valid.y), True)
     kept = Rows(valid.X[known], valid.y[known], None if valid.weight is None else valid.weight[known])
     most = max(1, round(share * model.max_iter))
     full = model.max_iter
-    model.set_params(warm_start=True)
+    judged = len(kept.y) > 0
+    scored = {"X_val": kept.X, "y_val": kept.y, "sample_weight_val": kept.weight} if judged else {}
+    model.set_params(warm_start=True, early_stopping=judged)
     until = 0
     while until < most:
         until = min(most, max(_FIRST_ITERATIONS, 2 * until))
         began = time.monotonic()
         model.set_params(max_iter=until)
-        model.fit(train.X, train.y, train.weight, X_val=kept.X, y_val=kept.y, sample_weight_val=kept.weight)
+        model.fit(train.X, train.y, train.weight, **scored)
         if model.n_iter_ < until:  # stopped early
             break
         # The next step is twice as long: it must end before the deadline, too.
         if deadline is not None and time.monotonic() + 2 * (time.monotonic() - began) > deadline:
             break
-    best = int(np.argmax(model.validation_score_))
-    del model._predictors[max(1, best) :]
+    if judged:
+        del model._predictors[max(1, int(np.argmax(model.validation_score_))) :]
     return model.set_params(max_iter=full)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.dummy import DummyClassifier
 
 from automl.architectures.family import Shape
 from automl.evaluation import estimators
@@ -55,7 +56,9 @@ def _fit_fold(
     X = estimator_inputs(train, preparer, task.levels)
     shape = Shape(inputs=X.shape[1], outputs=task.outputs, rows=len(rows))
     estimator = family.build(shape, **section(trial.config, family.name))
-    if preparer is None and "categorical_features" in estimator.get_params():
+    if task.classification and len(np.unique(task.y[rows])) == 1:
+        estimator = DummyClassifier()  # few estimators can learn from one class only; there is one thing to say of it
+    elif preparer is None and "categorical_features" in estimator.get_params():
         estimator.set_params(categorical_features=ordinal(train, task.levels)[1])
     fitted = estimators.fit(
         estimator,

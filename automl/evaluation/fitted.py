@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from automl.artefact import State, nest, unnest
 from automl.errors import ArtefactError
@@ -27,9 +28,12 @@ if TYPE_CHECKING:
     from automl.training.checkpoints import Checkpoint
     from automl.training.losses import Loss
 
-Predictions = NDArray[np.float32]
+Predictions = NDArray[np.float64]
+"""In double precision: a target may be a billion with a spread of one."""
 DENSE_LEVELS = 300
 """Levels of all categorical columns together beyond which one-hot columns are kept sparse."""
+SHARED_ROWS = 10_000
+"""Rows beyond which several threads predict: for fewer, trees spend their time waiting for threads."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,8 @@ class Target:
 
     def decode(self, values: NDArray[Any]) -> Predictions:
         """(rows, outputs) in the unit of y; classification is left as it is."""
-        return (values if self.outputs > 1 else values * self.scale + self.centre).astype(np.float32)
+        values = values.astype(np.float64)
+        return values if self.outputs > 1 else values * self.scale + self.centre
 
 
 class FoldModel(Protocol):
@@ -141,16 +146,18 @@ class EstimatorModel:
     target: Target
 
     def predict(self, arrays: Arrays) -> Predictions:
+        if not len(arrays):
+            return np.empty((0, self.target.outputs))  # scikit-learn refuses tables without rows
         X = estimator_inputs(arrays, self.preparer, self.levels)
         if self.target.outputs == 1:
             return self.target.decode(np.asarray(self.estimator.predict(X), dtype=np.float64).reshape(len(X), 1))
         found = self.estimator.predict_proba(X)
         if found.shape[1] == self.target.outputs:
-            return found.astype(np.float32)
+            return found.astype(np.float64)
         # A class that was absent from the training rows gets a small probability rather than none.
         whole = np.full((len(found), self.target.outputs), 1e-4)
         whole[:, self.estimator.classes_.astype(int)] = np.maximum(found, 1e-4)
-        return (whole / whole.sum(axis=1, keepdims=True)).astype(np.float32)
+        return whole / whole.sum(axis=1, keepdims=True)
 
     def state(self) -> State:
         parts = {
@@ -191,10 +198,10 @@ class TrialModel:
     effort: float
 
     def predict(self, arrays: Arrays) -> Predictions:
-        total = self.folds[0].predict(arrays).astype(np.float64)
+        total = self.folds[0].predict(arrays)
         for fold in self.folds[1:]:
             total += fold.predict(arrays)
-        return (total / len(self.folds)).astype(np.float32)
+        return total / len(self.folds)
 
     def state(self) -> State:
         values, arrays = nest({str(k): fold.state() for k, fold in enumerate(self.folds)})
@@ -267,5 +274,6 @@ class EnsembleModel:
     trials: Sequence[int]
 
     def predict(self, arrays: Arrays) -> Predictions:
-        total = sum(w * m.predict(arrays).astype(np.float64) for w, m in zip(self.weights, self.members, strict=True))
-        return np.asarray(total, dtype=np.float32)
+        with threadpool_limits(None if len(arrays) > SHARED_ROWS else 1):
+            parts = zip(self.weights, self.members, strict=True)
+            return np.sum([weight * member.predict(arrays) for weight, member in parts], axis=0)

@@ -164,7 +164,7 @@ def _run(target: Target, message: bytes) -> Result:
     try:
         result = _checked(target(pickle.loads(message)))
     except BaseException as error:  # the one place where exceptions become states; sys.exit() in a target too
-        state = State.MEMORY if _out_of_memory(error) else State.CRASHED
+        state = _state_of(error)
         # The first entry of the traceback is this function, which tells a reader nothing.
         inner = error.__traceback__ and error.__traceback__.tb_next
         result = Result(state, error="".join(traceback.format_exception(type(error), error, inner)))
@@ -177,6 +177,12 @@ def _checked(given: object) -> Result:
         raise SettingError(f"the target returned a {kind}; a target must return a Result")
     pickle.dumps(given)  # here, where what fails is the trial's fault
     return given
+
+
+def _state_of(error: BaseException) -> State:
+    if isinstance(error, TimeoutError):
+        return State.TIMEOUT
+    return State.MEMORY if _out_of_memory(error) else State.CRASHED
 
 
 def _out_of_memory(error: BaseException) -> bool:

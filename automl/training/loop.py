@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from automl.architectures.stacking import duplicate
 from automl.errors import SettingError
 from automl.training.checkpoints import Checkpoint, Member
 from automl.training.data import FoldData
@@ -201,10 +201,11 @@ def _fair(deadline: float | None, members: int) -> float | None:
 
 
 def _at(network: nn.Module, member: Member) -> nn.Module:
-    """A copy of the network with the weights where the member stands."""
-    made = copy.deepcopy(network)
-    if member.weights:
-        made.load_state_dict(member.weights)
+    """The network with the weights where the member stands; itself when that is the start."""
+    if not member.weights:
+        return network
+    made = duplicate(network)
+    made.load_state_dict(member.weights)
     return made
 
 
@@ -215,7 +216,7 @@ def _ready(network: nn.Module, member: Member) -> nn.Module:
             f"the loss was not finite after any of {member.epoch} epochs: "
             "a smaller learning rate, or `clip`, or scaled inputs may help"
         )
-    made = copy.deepcopy(network)
+    made = duplicate(network)
     made.load_state_dict(member.best)
     return made.eval()
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from automl.architectures.stacking import duplicate
 from automl.training.losses import Loss
 
 ROWS_AT_ONCE = 2048
@@ -33,7 +32,7 @@ def predict(
     -------
     (n, classes) probabilities that sum to one, or (n,) values ((n, outputs) when there are several).
     """
-    exact = copy.deepcopy(network).cpu().double().eval()
+    exact = duplicate(network).cpu().double().eval()
     x, c = torch.as_tensor(numbers).cpu(), torch.as_tensor(codes).cpu()
     parts = [
         exact(x[i : i + ROWS_AT_ONCE].double(), c[i : i + ROWS_AT_ONCE].long())

@@ -73,6 +73,18 @@ def test_predict_writes_one_line_a_row_with_the_probability_of_each_class(home: 
     assert (predictions["prediction"] == np.where(high, "high", "low")).all()
 
 
+def test_a_saved_model_predicts_where_the_libraries_of_the_search_are_not_installed(home: Path, fitted: Result) -> None:
+    program = (
+        "import sys; sys.modules.update(dict.fromkeys(['ConfigSpace', 'hpbandster', 'optuna', 'smac', 'sqlalchemy'])); "
+        "from automl.__main__ import main; main()"
+    )
+    words = ["predict", str(home / "made" / "model.autonet"), str(home / "features.csv")]
+    command = [sys.executable, "-c", program, *words]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert answer.returncode == 0, answer.stderr
+    assert len(answer.stdout.splitlines()) == 81
+
+
 def test_predict_without_a_file_prints_csv_and_takes_columns_in_any_order(home: Path, fitted: Result) -> None:
     turned = pd.read_csv(home / "features.csv")[["town", "second", "first"]]
     write_table(turned, home / "turned.csv")

@@ -46,6 +46,8 @@ PACKAGES = (
     "optuna",
     "smac",
 )
+WIDEST = 60
+"""Characters of a printed cell; the JSON file has all of them."""
 TARGET, PEER_TARGET = "target", "__y__"
 
 
@@ -162,13 +164,18 @@ def fresh(function: Callable[..., Any], *args: Any, watch: Callable[[int], Any] 
                 stop()
 
 
+def reason(error: BaseException) -> str:
+    """An exception on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+
+
 def attempt(function: Callable[..., dict[str, Any]], *args: Any, **kwargs: Any) -> dict[str, Any]:
     """The row that the function returns; what it raises, as `error`: one table must not end a run of hours."""
     try:
         return function(*args, **kwargs)
     except Exception as error:
         traceback.print_exc()
-        return {"error": f"{type(error).__name__}: {error}"[:500]}
+        return {"error": reason(error)}
 
 
 # Machine
@@ -284,7 +291,10 @@ def _cell(value: Any) -> str:
         return "yes" if value else "NO"
     if isinstance(value, Mapping):
         return ", ".join(f"{n} {k}" for k, n in value.items())
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = str(value)
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
 
 
 def median(values: Sequence[float]) -> float:

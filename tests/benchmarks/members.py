@@ -103,7 +103,7 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=2560)
     parser.add_argument("--columns", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--repeats", type=int, default=4)
+    parser.add_argument("--repeats", type=int, default=8)
     parser.add_argument("--batch", type=int, default=256)
     args = parser.parse_args()
     torch.set_num_threads(1)

@@ -52,20 +52,10 @@ SAMPLE = 0.1
 """Seconds between looks at the resident memory."""
 SAMPLES_A_PROPORTIONAL = 10
 """Looks at the resident memory per look at the proportional one, which is slow to read."""
-SHOWN = [
-    "table",
-    "test_loss",
-    "score",
-    "seconds",
-    "finished",
-    "states",
-    "members",
-    "peak_rss_gib",
-    "peak_pss_gib",
-    "processes",
-    "predict_1000",
-    "error",
-]
+SHOWN = (
+    *("table", "test_loss", "score", "seconds", "finished", "states", "members"),
+    *("peak_rss_gib", "peak_pss_gib", "processes", "predict_1000", "error"),
+)
 
 
 class Memory:

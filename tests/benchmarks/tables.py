@@ -22,7 +22,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from common import Output, add_settings, attempt, autonet, data_folder, fresh, load_table, parser, say, score, show
+from common import (
+    Output,
+    add_settings,
+    attempt,
+    autonet,
+    data_folder,
+    fresh,
+    load_table,
+    parser,
+    reason,
+    say,
+    score,
+    show,
+)
 from common import split as split_table
 from common import states as count_states
 from scipy.stats import rankdata
@@ -52,20 +65,10 @@ CLOCK = {
     "iris": "150 rows: trials are short, so what is around them counts",
 }
 OURS = "AutoNet"
-SHOWN = [
-    "table",
-    "system",
-    "limit",
-    "seconds",
-    "overrun",
-    "within",
-    "finished",
-    "validation_loss",
-    "test_loss",
-    "score",
-    "predict_seconds",
-    "error",
-]
+SHOWN = (
+    *("table", "system", "limit", "seconds", "overrun", "within", "finished"),
+    *("validation_loss", "test_loss", "score", "predict_seconds", "error"),
+)
 
 
 # Baselines
@@ -147,7 +150,7 @@ def our_row(folder: Path, name: str, limit: float, jobs: int, seed: int, setting
     try:
         model.fit(train, y_train)
     except Exception as error:  # the clock holds for a fit that fails too
-        row["error"] = f"{type(error).__name__}: {error}"[:500]
+        row["error"] = reason(error)
     seconds = time.monotonic() - began
     row |= {"seconds": seconds, "overrun": seconds - limit, "within": seconds - limit <= max(0.05 * limit, 2.0)}
     if "error" not in row:

@@ -9,15 +9,18 @@ facade.
 
 What is set otherwise than in the package, with the reason:
 
-* the model is trained anew after every eight finished trials in a fresh facade, so that proposals are a function of the
-  history; its seed comes from the first trial's seed and the number of trials told;
+* the model is trained anew after every four finished trials instead of eight, in a fresh facade, so that proposals are
+  a function of the history; its seed comes from the first trial's seed and the number of trials told;
 * the intensifier yields each challenger once. SMAC's own repeats trials under other seeds, which a deterministic
   objective does not need, and compares all configurations with each other at every ask;
+* local search takes the best of all one-exchange neighbours until none is better. The package's (2.4.1) compares
+  points entry by entry, where the NaN of an inactive hyperparameter differs from itself, and so skips every neighbour
+  of a configuration that has one;
 * trees may have as many leaves as there are trials instead of 2**20: the trees are the same, but scikit-learn
   reserves memory for all the leaves that are allowed, a tenth of a second a tree;
 * the forest runs in one thread (the package starts a pool of threads for each call), and the best predicted loss, the
   level that expected improvement is measured from, is found in one call instead of one a trial;
-* local search walks over plateaus `plateau_steps` times instead of ten.
+* 5000 random challengers instead of 10,000.
 
 The first configurations are random, as in the multi-fidelity facade.
 """
@@ -56,12 +59,13 @@ class Forest:
     max_initial: finished trials that a budget needs to be modelled; d + 1 in spaces of fewer hyperparameters.
     retrain_after: finished trials between two models.
     challengers: random configurations that each model ranks.
-    local_searches: number of local searches for each model.
-    plateau_steps: moves to equally good neighbours before a local search ends.
+    local_searches: local searches from the best challengers, and as many from the best trials.
+    climbing_steps: most moves of a local search.
+    stdev: standard deviation of a number's neighbours, in its unit range (0.2 as in Hutter et al. 2011).
     """
 
     max_initial: int = 20
-    retrain_after: int = 8
+    retrain_after: int = 4
     challengers: int = 5000
     local_searches: int = 10
     climbing_steps: int = 20

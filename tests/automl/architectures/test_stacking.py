@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from automl.architectures.dropout import MemberDropout, seed_dropout
-from automl.architectures.stacking import stack, unstack, with_member_dropout
+from automl.architectures.stacking import duplicate, stack, unstack, with_member_dropout
 from automl.errors import SettingError
 
 
@@ -113,3 +113,20 @@ def test_dropout_drops_its_share_keeps_the_mean_and_rests_in_evaluation(p: float
 def test_dropout_without_generators_says_what_to_call() -> None:
     with pytest.raises(SettingError, match="seed_dropout"):
         MemberDropout(0.5, 1)(torch.ones(3))
+
+
+def test_a_duplicate_has_tensors_of_its_own_and_keeps_shared_ones_shared() -> None:
+    shared = nn.Linear(3, 3)
+    net = nn.Sequential(shared, nn.BatchNorm1d(3), shared)
+    other = duplicate(net)
+    assert other[0] is other[2]
+    assert len(list(other.parameters())) == len(list(net.parameters()))
+    for name, tensor in net.state_dict().items():
+        assert torch.equal(other.state_dict()[name], tensor)
+        assert other.state_dict()[name].data_ptr() != tensor.data_ptr()
+    before = net.state_dict()["0.weight"].clone()
+    other.train()(torch.randn(5, 3, generator=torch.Generator().manual_seed(0)))
+    other.double().eval()
+    assert net.training
+    assert torch.equal(net[0].weight, before)
+    assert int(net[1].num_batches_tracked) == 0

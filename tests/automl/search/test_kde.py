@@ -129,7 +129,9 @@ def test_proposals_equal_those_of_the_unmodified_class(
 def test_a_proposal_takes_a_twentieth_of_the_time_of_the_unmodified_class() -> None:
     space = mixed_space()
     history = observed(space, 100)
-    model, sampler = unmodified(space, history), KDE()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model, sampler = unmodified(space, history), KDE()
     sampler(space, history, np.random.default_rng(3))
     by_model = [s for s in range(12) if asked_by_model(s)]
 

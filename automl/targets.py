@@ -26,8 +26,8 @@ def encode_labels(y: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
 
     y = column_or_1d(_plain(y), warn=True)
     _refuse_missing(y)
-    check_classification_targets(y)
     try:
+        check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
     except TypeError as error:
         raise DataError(
@@ -75,6 +75,8 @@ def _plain(y: Any) -> Any:
 def _refuse_missing(y: NDArray[Any]) -> None:
     import pandas as pd
 
+    if not len(y):
+        raise DataError("Input y is empty: 0 samples; give a target for every row of X")
     missing = int(pd.isna(y).sum())
     if missing:
         raise DataError(f"Input y contains NaN: {missing} of {len(y)} targets are missing; drop those rows")

@@ -7,6 +7,7 @@ units share one 64-bit draw, so the rate is a multiple of 1/256 and the scale is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,15 @@ from automl.errors import SettingError
 
 DRAWN_AT_ONCE = 2**16
 """Units of a member whose masks are drawn by one call, when there are steps enough."""
+
+
+@dataclass
+class _Stream:
+    """Where the masks come from. Apart from the module, whose `__setattr__` is slow."""
+
+    generators: Sequence[torch.Generator] = ()
+    steps_left: int = 0
+    masks: list[Tensor] = field(default_factory=list)
 
 
 class MemberDropout(nn.Module):
@@ -32,13 +42,11 @@ class MemberDropout(nn.Module):
         super().__init__()
         self.level = round(p * 256)
         self.members = members
-        self.arm((), 0)
+        self.stream = _Stream()
 
     def arm(self, generators: Sequence[torch.Generator], steps: int) -> None:
         """Draw from these generators, one per member, for the next `steps` steps."""
-        self.generators = generators
-        self.steps_left = steps
-        self.masks: list[Tensor] = []
+        self.stream = _Stream(generators, steps)
 
     def extra_repr(self) -> str:
         return f"p={self.level / 256:.4g}, members={self.members}"
@@ -48,28 +56,29 @@ class MemberDropout(nn.Module):
             return x
         if self.level == 256:
             return x * 0
-        if not self.masks or self.masks[-1].shape != x.shape:
-            self.masks = self._draw(x)
-        self.steps_left -= 1
-        return x * self.masks.pop()
+        stream = self.stream
+        if not stream.masks or stream.masks[-1].shape != x.shape:
+            stream.masks = self._draw(x)
+        stream.steps_left -= 1
+        return x * stream.masks.pop()
 
     def _draw(self, x: Tensor) -> list[Tensor]:
         """Masks like `x`, which is one step's, for this step and as many more as fit."""
-        if len(self.generators) != self.members:
+        if len(self.stream.generators) != self.members:
             raise SettingError(f"dropout of {self.members} members has no generators: call seed_dropout first")
         units = x.numel() // self.members
         # Depends on one member's units only, so that members draw alike alone and together.
-        steps = max(1, min(self.steps_left, DRAWN_AT_ONCE // units))
+        steps = max(1, min(self.stream.steps_left, DRAWN_AT_ONCE // units))
         keep = 1 - self.level / 256
         masks = torch.empty(self.members, steps, units, dtype=x.dtype, device=x.device)
         if x.device.type == "cpu":
             draws = torch.empty(self.members, (steps * units + 7) // 8, dtype=torch.int64)
-            for row, generator in zip(draws.unbind(0), self.generators, strict=True):
+            for row, generator in zip(draws.unbind(0), self.stream.generators, strict=True):
                 row.random_(-(2**63), None, generator=generator)
             bytes_drawn = draws.view(torch.uint8)[:, : steps * units]
             torch.ge(bytes_drawn.unflatten(1, (steps, units)), self.level, out=masks)
         else:
-            for row, generator in zip(masks.unbind(0), self.generators, strict=True):
+            for row, generator in zip(masks.unbind(0), self.stream.generators, strict=True):
                 row.bernoulli_(keep, generator=generator)
         # By step first, so that each step's mask lies in one piece.
         by_step = masks.mul_(1 / keep).transpose(0, 1).contiguous()

@@ -58,7 +58,7 @@ def _local() -> Sampler:
 def _kde() -> Sampler:
     from automl.search.samplers.kde import KDE
 
-    return KDE()
+    return KDE(bounded=True)
 
 
 def _forest() -> Sampler:

@@ -1,0 +1,67 @@
+"""Small tables, and trials of them in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from automl.architectures.catalogue import FAMILIES, family
+from automl.evaluation.evaluator import Evaluator
+from automl.evaluation.fidelity import Fidelity
+from automl.metrics import DEFAULT, Metric
+from automl.preprocessing.columns import Arrays
+from automl.resampling import Fold, make_folds
+from automl.search.trial import Proposal, Result, Trial
+from automl.space import FAMILY, complete, joint_space
+from automl.task import StoredTask, Task
+
+EPOCHS = 9
+KINDS = ("classification", "regression")
+LEVELS = (4, 3)
+SPACE = joint_space([family(name) for name in FAMILIES], seed=0)
+SMALL: Mapping[str, Mapping[str, Any]] = {
+    "gradient_boosting": {"gradient_boosting:max_iter": 50, "gradient_boosting:min_samples_leaf": 5},
+    "linear": {},
+    "mlp": {"mlp:max_units": 16, "train:batch_size": 32},
+    "resnet": {"resnet:n_blocks": 1, "train:batch_size": 32},
+}
+"""Configurations that are quick to train; defaults for the rest."""
+
+
+def make_task(kind: str = "classification", *, rows: int = 90, classes: int = 3, resampling: Any = 3) -> Task:
+    """Four numbers with holes and two categorical columns, of which the target is a noisy function."""
+    rng = np.random.default_rng(0)
+    numbers = rng.normal(size=(rows, 4)).astype(np.float32)
+    codes = np.stack([rng.integers(0, n, rows) for n in LEVELS], axis=1).astype(np.int32)
+    score = numbers[:, 0] + numbers[:, 1] * (codes[:, 0] == 1) + 0.1 * rng.normal(size=rows)
+    numbers[rng.random(numbers.shape) < 0.1] = np.nan
+    if kind == "classification":
+        y: Any = np.searchsorted(np.quantile(score, np.arange(1, classes) / classes), score)
+        metric = Metric(DEFAULT[kind], np.array([f"class {k}" for k in range(classes)]))
+    else:
+        y, metric = 1e6 + score.astype(np.float64), Metric(DEFAULT[kind])
+    folds = make_folds(resampling, y, classification=kind == "classification")
+    return Task(Arrays(numbers, codes), LEVELS, y, None, metric, folds)
+
+
+def whole(task: Task) -> tuple[Fold, ...]:
+    """One fold that trains on all rows and judges none."""
+    return (Fold(np.arange(len(task.y)), np.empty(0, dtype=np.int64)),)
+
+
+def make_trial(name: str, number: int = 0, budget: float = 1.0, parent: int | None = None, **config: Any) -> Trial:
+    values = complete(SPACE, {FAMILY: name, **SMALL[name], **config})
+    return Trial(number, Proposal(values, budget, parent=parent), seed=7)
+
+
+def evaluator(task: Task, folder: Path, *axes: str, **more: Any) -> Evaluator:
+    families = {name: family(name) for name in FAMILIES}
+    stored = StoredTask.write(task, folder / "task")
+    return Evaluator(stored, families, Fidelity(axes or ("epochs",)), folder, EPOCHS, **more)
+
+
+def run(task: Task, folder: Path, trial: Trial) -> Result:
+    return evaluator(task, folder)(trial)

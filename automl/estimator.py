@@ -144,11 +144,13 @@ class _AutoNet(BaseEstimator):
         SettingError: a parameter breaks a rule. DataError: the data cannot be learned from. SearchFailed: no trial
         finished.
         """
+        began = time.monotonic()
+        from automl.job import prepare_workers, run_job
+
+        prepare_workers()
         from automl.assemble import make_plan
-        from automl.job import run_job
         from automl.progress import watch
 
-        began = time.monotonic()
         plan = make_plan(self)
         task, encoder = self._task(X, y, sample_weight, groups, plan.seed)
         plan = plan.sized_for(task)

@@ -159,19 +159,24 @@ def _search(
     from automl.search.loop import Search
 
     deadline = None if plan.time_limit is None else began + plan.time_limit - _reserve(task, plan)
+    grace = min(GRACE, 0.05 * (plan.time_limit or 0.0))
     evaluator = Evaluator(
         stored=StoredTask.write(task, folder / "task"),
         families=plan.families,
         fidelity=plan.fidelity,
         folder=folder,
         epochs=plan.epochs,
-        deadline=None if deadline is None else deadline - min(GRACE, 0.05 * (plan.time_limit or 0.0)),
+        deadline=None if deadline is None else deadline - grace,
         trial_time_limit=plan.trial_time_limit,
         device=plan.device,
     )
     optimizer = catalogue.build(
         plan.method, plan.space, seed=plan.seed, min_share=plan.min_budget, eta=plan.eta, initial=plan.initial
     )
+
+    def predict(history: History, proposal: Proposal) -> float | None:
+        seconds = predicted_cost(history, proposal)
+        return grace + (seconds or 0.0)
 
     def record(trial: Trial) -> None:
         if journal is not None:
@@ -199,7 +204,7 @@ def _search(
             ordered=plan.n_trials is not None,
             lookahead=catalogue.METHODS[plan.method].lookahead,
             record=record,
-            predict=predicted_cost if deadline is not None else None,
+            predict=predict,
         ).run()
     _raise_if_all_failed(history)
     end = None if plan.time_limit is None else began + plan.time_limit
@@ -210,20 +215,25 @@ def _search(
 
 
 def predicted_cost(history: History, proposal: Proposal) -> float | None:
-    """Seconds that a proposal will take, from trials of its family; None while there is none.
+    """Seconds that a proposal will take: the median of its family at its budget, or else at the nearest one.
 
-    A trial's cost is taken to grow with its budget; what it continues from its parent is already paid.
+    Between budgets a cost is taken to grow in proportion, which overstates it: part of it is fixed. None while no
+    trial of the family has finished.
     """
     family = proposal.config[FAMILY]
-    rates = [
-        t.cost / (t.budget - (history[t.proposal.parent].budget if t.proposal.parent is not None else 0.0))
-        for t in history.done
-        if t.config[FAMILY] == family
-    ]
-    if not rates:
+    same = [t for t in history.done if t.config[FAMILY] == family]
+    if not same:
         return None
-    paid = 0.0 if proposal.parent is None else history[proposal.parent].budget
-    return float(np.median(rates[-9:])) * (proposal.budget - paid)
+    nearest = min((t.budget for t in same), key=lambda b: abs(np.log(b / proposal.budget)))
+    costs = [t.cost for t in same if t.budget == nearest]
+    return float(np.median(costs[-9:])) * max(1.0, proposal.budget / nearest)
+
+
+def prepare_workers() -> None:
+    """Begin to start what workers are made from, so that it is ready when the table is."""
+    from automl.runners.nursery import prepare
+
+    prepare(WORKER_MODULES)
 
 
 def _import_all(modules: Sequence[str]) -> None:

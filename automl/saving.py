@@ -63,6 +63,8 @@ def load(path: str | Path, families: Sequence[Family] = ()) -> AutoNetClassifier
 
     entries = read_archive(Path(path))
     known = {name: family(name) for name in FAMILIES} | {f.name: f for f in families}
+    if "estimator" not in entries:
+        raise ArtefactError(f"{path} holds no estimator; give a file written by save()")
     about, arrays = entries["estimator"]
     if about["estimator"] not in ("AutoNetClassifier", "AutoNetRegressor"):
         raise ArtefactError(f"{path} holds a {about['estimator']!r}; known are AutoNetClassifier and AutoNetRegressor")

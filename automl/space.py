@@ -97,7 +97,9 @@ def _join(
     space.add(*renamed.values(), *joined)
 
 
-def _renamed(hp: Hyperparameter[Any, Any], name: str, replaced: dict[str, Hyperparameter[Any, Any]]) -> Hyperparameter[Any, Any]:
+def _renamed(
+    hp: Hyperparameter[Any, Any], name: str, replaced: dict[str, Hyperparameter[Any, Any]]
+) -> Hyperparameter[Any, Any]:
     new = copy.copy(replaced.pop(name, hp))
     new.name = name
     return new

@@ -50,6 +50,11 @@ class Task:
         """Rows that are validated in some fold, ascending: the rows of out-of-fold predictions."""
         return np.unique(np.concatenate([fold.valid for fold in self.folds]))
 
+    @cached_property
+    def gaps(self) -> NDArray[np.bool_]:
+        """(d,) True for the numeric columns in which a value is missing."""
+        return np.asarray(np.isnan(self.arrays.numbers).any(axis=0))
+
     @property
     def least_rows(self) -> int:
         """Rows that the smallest subset keeps: enough to meet every class."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 
 from automl.artefact import State
 
@@ -36,9 +38,10 @@ def fit(estimator: Any, train: Rows, valid: Rows, *, share: float, seed: int, de
         estimator.set_params(random_state=seed % 2**32)
     if "n_iter_no_change" in parameters and "warm_start" in parameters and "max_leaf_nodes" in parameters:
         return _fit_boosting(estimator, train, valid, share, deadline)
-    if train.weight is None:
-        return estimator.fit(train.X, train.y)
-    return estimator.fit(train.X, train.y, sample_weight=train.weight)
+    weights = {} if train.weight is None else {"sample_weight": train.weight}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a fit that could gain by more steps is still a candidate
+        return estimator.fit(train.X, train.y, **weights)
 
 
 def _fit_boosting(model: Any, train: Rows, valid: Rows, share: float, deadline: float | None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from automl.task import StoredTask, Task
 if TYPE_CHECKING:
     from automl.architectures.family import Family
 
-MODEL, OUT_OF_FOLD, CHECKPOINT = "model", "out_of_fold.npy", "checkpoint"
+MODEL, OUT_OF_FOLD, CHECKPOINT = "model.npy", "out_of_fold.npy", "checkpoint"
 _MARGIN = 0.9
 """Share of a trial's time limit at which training stops by itself, so that the limit need not kill the worker."""
 
@@ -65,8 +66,8 @@ class Evaluator:
         loss = self.task.loss(out_of_fold)
         folder = self.folder / str(trial.number)
         folder.mkdir(parents=True, exist_ok=True)
-        np.save(folder / OUT_OF_FOLD, out_of_fold)
-        (folder / MODEL).write_bytes(pack(fitted.model.state()))
+        _write(folder / OUT_OF_FOLD, out_of_fold)
+        _write(folder / MODEL, np.frombuffer(pack(fitted.model.state()), dtype=np.uint8))
         if fitted.checkpoint is not None and trial.budget < 1:
             from automl.training import checkpoints
 
@@ -108,7 +109,14 @@ class Evaluator:
 
 def read_model(folder: Path, families: Mapping[str, Family]) -> TrialModel:
     """The model that a trial left in its folder."""
-    return TrialModel.from_state(unpack((folder / MODEL).read_bytes()), families)
+    return TrialModel.from_state(unpack(np.load(folder / MODEL).tobytes()), families)
+
+
+def _write(path: Path, array: NDArray[Any]) -> None:
+    """The file appears whole or not at all: a worker may be killed at any moment."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.npy")
+    np.save(part, array)
+    part.replace(path)
 
 
 def _assemble(task: Task, predictions: Sequence[NDArray[Any]]) -> NDArray[np.float32]:

@@ -52,7 +52,7 @@ def _fit_fold(
     train, valid = task.arrays.take(rows), task.arrays.take(fold.valid)
     preparer = None
     if inputs_of(family) != "ordinal":
-        preparer = DensePreparer.fit(train, **section(trial.config, "prepare"))
+        preparer = DensePreparer.fit(train, task.gaps, **section(trial.config, "prepare"))
     X = estimator_inputs(train, preparer, task.levels)
     shape = Shape(inputs=X.shape[1], outputs=task.outputs, rows=len(rows))
     estimator = family.build(shape, **section(trial.config, family.name))

@@ -50,7 +50,7 @@ def fit_networks(
     for fold, seed in zip(task.folds, seeds, strict=True):
         rows = fold.subset(resources.rows, task.least_rows)
         train = task.arrays.take(rows)
-        preparer = DensePreparer.fit(train, **section(trial.config, "prepare"))
+        preparer = DensePreparer.fit(train, task.gaps, **section(trial.config, "prepare"))
         target = Target.of(task.y[rows], task.outputs)
         levels = tuple(n - 1 for n in task.levels)
         blueprint = Blueprint(config, preparer.width, levels, task.outputs, len(rows))

@@ -148,9 +148,10 @@ class EstimatorModel:
     def predict(self, arrays: Arrays) -> Predictions:
         if not len(arrays):
             return np.empty((0, self.target.outputs))  # scikit-learn refuses tables without rows
-        X = estimator_inputs(arrays, self.preparer, self.levels)
+        # In float32 the same row would be predicted a little otherwise alone than among others.
+        X = estimator_inputs(arrays, self.preparer, self.levels).astype(np.float64)
         if self.target.outputs == 1:
-            return self.target.decode(np.asarray(self.estimator.predict(X), dtype=np.float64).reshape(len(X), 1))
+            return self.target.decode(np.asarray(self.estimator.predict(X), dtype=np.float64).reshape(X.shape[0], 1))
         found = self.estimator.predict_proba(X)
         if found.shape[1] == self.target.outputs:
             return found.astype(np.float64)

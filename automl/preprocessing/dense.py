@@ -43,6 +43,7 @@ class DensePreparer:
     def fit(
         cls,
         arrays: Arrays,
+        gaps: npt.NDArray[np.bool_] | None = None,
         *,
         imputation: str = "median",
         missing_indicator: bool = True,
@@ -50,11 +51,16 @@ class DensePreparer:
     ) -> DensePreparer:
         """Learn the steps from training rows.
 
+        Parameters
+        ----------
+        gaps: (d,) True for the columns that get an indicator, so that it is the same ones in every fold; None for
+            those with missing entries in these rows.
+
         Raises
         ------
         SettingError: a name is not among IMPUTATIONS or SCALINGS.
         """
-        filling = fit_imputation(arrays.numbers, imputation, bool(missing_indicator))
+        filling = fit_imputation(arrays.numbers, imputation, bool(missing_indicator), gaps)
         return cls(filling, fit_scaling(impute(arrays.numbers, filling), scaling))
 
     @property

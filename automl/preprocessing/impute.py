@@ -20,15 +20,21 @@ class Imputation:
     Attributes
     ----------
     fill: (d,) float32, finite.
-    marked: (m,) positions of the columns that get an indicator, those with missing entries in training.
+    marked: (m,) positions of the columns that get an indicator, those with missing entries in the task.
     """
 
     fill: Numbers
     marked: npt.NDArray[np.int64]
 
 
-def fit_imputation(numbers: Numbers, method: str, indicator: bool) -> Imputation:
+def fit_imputation(
+    numbers: Numbers, method: str, indicator: bool, gaps: npt.NDArray[np.bool_] | None = None
+) -> Imputation:
     """Learn from training rows (n, d); a column without any value is filled with 0.
+
+    Parameters
+    ----------
+    gaps: (d,) True where a column gets an indicator; None for those with missing entries in these rows.
 
     Raises
     ------
@@ -38,7 +44,7 @@ def fit_imputation(numbers: Numbers, method: str, indicator: bool) -> Imputation
         raise unknown("imputation", method, IMPUTATIONS)
     missing = np.isnan(numbers)
     fill = IMPUTATIONS[method](numbers, missing).astype(np.float32)
-    marked = np.flatnonzero(missing.any(axis=0)) if indicator else np.empty(0)
+    marked = np.flatnonzero(missing.any(axis=0) if gaps is None else gaps) if indicator else np.empty(0)
     return Imputation(np.nan_to_num(fill), marked.astype(np.int64))
 
 

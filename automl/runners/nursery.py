@@ -85,6 +85,12 @@ def start_worker(preload: tuple[str, ...], arrays: int | None) -> WorkerProcess:
         return nursery(preload, os.getpid()).fork(arrays)
 
 
+def prepare(preload: tuple[str, ...]) -> None:
+    """Begin to import the modules that workers will need; does nothing where workers cannot be forked."""
+    if sys.platform != "win32":
+        nursery(preload, os.getpid()).warm()
+
+
 def _child_command(role: str, handle: int, *modules: str) -> list[str]:
     if not sys.executable:
         raise AutoNetError("sys.executable is empty, so no worker can be started; run under a Python interpreter")
@@ -195,6 +201,13 @@ else:
         def pid(self) -> int | None:
             """Process id; None before the first worker."""
             return None if self._process is None else self._process.pid
+
+        def warm(self) -> None:
+            """Begin the imports, so that a worker asked for later need not wait for them; returns at once."""
+            with self._lock:
+                if not self._closed and (self._process is None or self._process.poll() is not None):
+                    self._end()
+                    self._start()
 
         def fork(self, arrays: int | None = None) -> ForkedWorker:
             """Ask for a worker; `arrays` is the descriptor of the file with its target's arrays."""

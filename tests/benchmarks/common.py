@@ -103,7 +103,8 @@ def load_peer(folder: Path, name: str) -> tuple[pd.DataFrame, np.ndarray]:
 
 def split(X: pd.DataFrame, y: np.ndarray, labels: bool) -> list[Any]:
     """Training X, test X, training y, test y: 75/25, stratified for labels, always the same."""
-    return train_test_split(X, y, test_size=0.25, random_state=0, stratify=y if labels else None)
+    parts: list[Any] = train_test_split(X, y, test_size=0.25, random_state=0, stratify=y if labels else None)
+    return parts
 
 
 # Scores

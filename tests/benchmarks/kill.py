@@ -99,7 +99,7 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        return bool(self.rounds) and all(each.passed for each in [*self.kills, *self.rounds])
+        return bool(self.rounds) and all(k.passed for k in self.kills) and all(r.passed for r in self.rounds)
 
 
 # The child

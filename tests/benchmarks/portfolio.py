@@ -28,11 +28,11 @@ from automl.search.trial import Proposal, State, Trial
 from automl.space import complete
 from automl.task import StoredTask, Task
 
-CLASSIFICATION = ("australian", "diabetes", "cmc", "car", "segment", "vowel", "spambase", "satellite", "bank_marketing")
-REGRESSION = ("abalone", "cpu_act", "housing", "wine_quality")
-MOST_ROWS = 8_000
-CANDIDATES = {"mlp": 16, "resnet": 8, "gradient_boosting": 12, "linear": 4}
-SIZE = 16
+CLASSIFICATION = ("australian", "diabetes", "cmc", "segment", "satellite", "bank_marketing", "spambase")
+REGRESSION = ("housing", "cpu_act", "wine_quality")
+MOST_ROWS = 6_000
+CANDIDATES = {"mlp": 12, "resnet": 5, "gradient_boosting": 9, "linear": 3}
+SIZE = 12
 ENSEMBLE = 15
 
 

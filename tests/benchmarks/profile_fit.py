@@ -93,7 +93,8 @@ class Clock:
             self.ended[number], self.costs[number] = time.monotonic(), result.cost
             end(own, number, result)
 
-        pool.Pool.submit, pool._Books.end = submitted, ended
+        for owner, attribute, replacement in ((pool.Pool, "submit", submitted), (pool._Books, "end", ended)):
+            setattr(owner, attribute, replacement)
 
 
 def instrumented() -> Clock:

@@ -75,9 +75,10 @@ SHOWN = (
 
 
 def _columns(X: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """Names of the columns with categories and with numbers."""
-    numbers = [c for c in X if pd.api.types.is_numeric_dtype(X[c])]
-    return [c for c in X if c not in numbers], numbers
+    """Names of the columns with categories and with numbers; empty ones, which boosting cannot bin, are left out."""
+    names = [str(c) for c in X.columns if X[c].notna().any()]
+    numbers = [c for c in names if pd.api.types.is_numeric_dtype(X[c])]
+    return [c for c in names if c not in numbers], numbers
 
 
 def _boosting(X: pd.DataFrame, labels: bool, seed: int, jobs: int) -> Any:

@@ -31,13 +31,16 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
 """Configurations that are quick to train; defaults for the rest."""
 
 
-def make_task(kind: str = "classification", *, rows: int = 90, classes: int = 3, resampling: Any = 3) -> Task:
+def make_task(
+    kind: str = "classification", *, rows: int = 90, classes: int = 3, resampling: Any = 3, holes: bool = True
+) -> Task:
     """Four numbers with holes and two categorical columns, of which the target is a noisy function."""
     rng = np.random.default_rng(0)
     numbers = rng.normal(size=(rows, 4)).astype(np.float32)
     codes = np.stack([rng.integers(0, n, rows) for n in LEVELS], axis=1).astype(np.int32)
     score = numbers[:, 0] + numbers[:, 1] * (codes[:, 0] == 1) + 0.1 * rng.normal(size=rows)
-    numbers[rng.random(numbers.shape) < 0.1] = np.nan
+    if holes:
+        numbers[rng.random(numbers.shape) < 0.1] = np.nan
     if kind == "classification":
         y: Any = np.searchsorted(np.quantile(score, np.arange(1, classes) / classes), score)
         metric = Metric(DEFAULT[kind], np.array([f"class {k}" for k in range(classes)]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -92,5 +93,7 @@ def read_archive(path: Path) -> dict[str, State]:
             if found != FORMAT:
                 raise ArtefactError(f"{path} has the format {found!r}; this version reads {FORMAT!r}")
             return {name: unpack(archive.read(name)) for name in names if name != "format"}
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, NotImplementedError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+        if isinstance(error, ArtefactError):
+            raise
         raise ArtefactError(f"{path} is no saved model ({error}); give a file written by save()") from error

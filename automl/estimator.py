@@ -226,11 +226,16 @@ class _AutoNet(BaseEstimator):
         raise TypeError(f"{type(self).__name__} is no estimator of its own")
 
     def _checked(self, X: Any, *, reset: bool) -> Any:
-        """X after scikit-learn's checks of shape, dtype and feature names; frames keep their columns' types."""
+        """X after scikit-learn's checks of shape, dtype and feature names; frames keep their columns' types.
+
+        Names that are repeated or no text are as none.
+        """
         from sklearn.utils.validation import validate_data
 
         if hasattr(X, "iloc") and X.ndim == 2:
-            validate_data(self, X, reset=reset, skip_check_array=True)
+            named = X.columns.is_unique and all(isinstance(name, str) for name in X.columns)
+            header = X.iloc[:0] if named else X.iloc[:0].set_axis(range(X.shape[1]), axis=1)
+            validate_data(self, header, reset=reset, skip_check_array=True)
             return X
         return validate_data(self, X, reset=reset, dtype=None, accept_sparse=True, ensure_all_finite=False)
 

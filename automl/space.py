@@ -14,7 +14,6 @@ from automl.errors import SettingError, unknown
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
-    from ConfigSpace.conditions import Condition, Conjunction
     from ConfigSpace.hyperparameters import Hyperparameter
 
     from automl.architectures.family import Family
@@ -80,21 +79,57 @@ def _join(
     """Add `part` to `space` under `prefix`, active only for the families `users`."""
     from ConfigSpace.conditions import AndConjunction, InCondition
 
-    renamed = {name: _renamed(hp, f"{prefix}:{name}", replaced) for name, hp in part.items()}
-    own: dict[str, list[Condition | Conjunction]] = {}
-    for condition in part.conditions:
-        parts = condition.components if isinstance(condition, AndConjunction) else [condition]
-        own.setdefault(_child(condition).name, []).extend(_moved(c, renamed) for c in parts)
     if part.forbidden_clauses:
         raise SettingError(
             f"the space of {prefix!r} has forbidden clauses; state them as conditions, which every method can follow"
         )
+    renamed = {name: _renamed(hp, f"{prefix}:{name}", replaced) for name, hp in part.items()}
+    own: dict[str, list[Any]] = {}
+    for condition in part.conditions:
+        for each in condition.components if isinstance(condition, AndConjunction) else [condition]:
+            own.setdefault(_child(each).name, []).append(each)
     joined = []
-    for name, child in renamed.items():
+    for name in list(renamed):
+        parts = own.get(name, [])
+        # A parent that was replaced by a narrower one may have settled a condition for good.
+        verdicts = [_verdict(c, renamed) for c in parts]
+        if False in verdicts:
+            del renamed[name]
+            continue
+        open_ones = [_moved(c, renamed) for c, verdict in zip(parts, verdicts, strict=True) if verdict is None]
         # Stated for children of inactive parents, too: ConfigSpace takes "parent != x" to hold where it is inactive.
-        conditions = [InCondition(child, space[FAMILY], users), *own.get(name, [])]
+        conditions = [InCondition(renamed[name], space[FAMILY], users), *open_ones]
         joined.append(conditions[0] if len(conditions) == 1 else AndConjunction(*conditions))
     space.add(*renamed.values(), *joined)
+
+
+def _verdict(condition: Any, renamed: Mapping[str, Hyperparameter[Any, Any]]) -> bool | None:
+    """Whether a condition holds for every value (True) or no value (False) of its renamed parent; None for some.
+
+    Parents come before their children, so that one that can never be active is gone by then.
+    """
+    if hasattr(condition, "components"):
+        return None
+    if condition.parent.name not in renamed:
+        return False
+    found = {_holds(condition, value) for value in _values(renamed[condition.parent.name])}
+    return found.pop() if len(found) == 1 else None
+
+
+def _values(hp: Any) -> Iterable[Any]:
+    """All values of a discrete hyperparameter, the ends of a continuous one."""
+    for attribute in ("choices", "sequence"):
+        if hasattr(hp, attribute):
+            return tuple(getattr(hp, attribute))
+    if hasattr(hp, "value"):
+        return (hp.value,)
+    return range(hp.lower, hp.upper + 1) if isinstance(hp.lower, int) else (hp.lower, hp.upper)
+
+
+def _holds(condition: Any, value: Any) -> bool:
+    if not condition.parent.legal_value(value):  # the condition was stated for another range
+        return False
+    return bool(condition.satisfied_by_value({condition.parent.name: value}))
 
 
 def _renamed(

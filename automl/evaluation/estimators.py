@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from automl.artefact import State
+from automl.errors import SettingError
 
 # Beside what skops trusts by itself: parts of scikit-learn's histogram gradient boosting.
 _TRUSTED = ["functools.partial", "sklearn.utils.validation.check_array"]
@@ -80,8 +82,35 @@ def effort(estimator: Any) -> float:
     return float(len(estimator._predictors) / estimator.max_iter)
 
 
-def dump(estimator: Any) -> State:
-    """An estimator as arrays; the trees of a boosting as three arrays instead of thousands of small files."""
+def dump(estimator: Any, trusted: Sequence[str] = ()) -> State:
+    """An estimator as arrays; the trees of a boosting as three arrays instead of thousands of small files.
+
+    Parameters
+    ----------
+    trusted: full names of types that `load` may build beside those that skops trusts by itself.
+
+    Raises
+    ------
+    SettingError: `load` would refuse the estimator.
+    """
+    state = _dump(estimator)
+    refused = set(_untrusted(state)) - {*_TRUSTED, *trusted}
+    if refused:
+        raise SettingError(
+            f"{type(estimator).__name__} holds {', '.join(sorted(refused))}, which are not loaded unasked; where you "
+            "trust them, name them in the family: trusted = (…)"
+        )
+    return state
+
+
+def _untrusted(state: State) -> list[str]:
+    import skops.io
+
+    found: list[str] = skops.io.get_untrusted_types(data=state[1]["skops"].tobytes())
+    return found
+
+
+def _dump(estimator: Any) -> State:
     import skops.io
 
     grown = getattr(estimator, "_predictors", None)
@@ -106,12 +135,12 @@ def dump(estimator: Any) -> State:
     return {"iterations": len(grown)}, arrays
 
 
-def load(state: State) -> Any:
+def load(state: State, trusted: Sequence[str] = ()) -> Any:
     """The estimator that `dump` was given; it predicts the same bits."""
     import skops.io
 
     values, arrays = state
-    estimator = skops.io.loads(arrays["skops"].tobytes(), trusted=_TRUSTED)
+    estimator = skops.io.loads(arrays["skops"].tobytes(), trusted=[*_TRUSTED, *trusted])
     if "iterations" not in values:
         return estimator
     from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE

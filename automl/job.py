@@ -288,7 +288,7 @@ def _ensemble(task: Task, plan: Plan, history: History, folder: Path, end: float
         weights=[w for _, w in chosen],
         trials=[t.number for t, _ in chosen],
     )
-    mean = np.tensordot(weights, predictions, axes=1).astype(np.float32)
+    mean = np.tensordot(weights, predictions, axes=1)
     return Outcome(history, ensemble, loss(mean))
 
 

@@ -87,7 +87,7 @@ class Evaluator:
         if trial.proposal.parent is not None:
             path = self.folder / str(trial.proposal.parent) / CHECKPOINT
             # Weights go on only where the rows are the same; on more rows training starts anew.
-            if path.exists() and resources.rows == 1:
+            if path.exists() and "rows" not in self.fidelity.axes:
                 checkpoint = path
         return fit_networks(
             self.task,
@@ -119,12 +119,15 @@ def _write(path: Path, array: NDArray[Any]) -> None:
     part.replace(path)
 
 
-def _assemble(task: Task, predictions: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
-    """Predictions of the judged rows; the mean where a row was validated more than once."""
+def _assemble(task: Task, predictions: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Predictions of the judged rows; the mean where a row was validated more than once.
+
+    Values are kept in double precision, since a target may be a billion with a spread of one.
+    """
     total = np.zeros((len(task.judged), task.outputs))
     times = np.zeros((len(task.judged), 1))
     for fold, predicted in zip(task.folds, predictions, strict=True):
         at = np.searchsorted(task.judged, fold.valid)
         total[at] += predicted
         times[at] += 1
-    return (total / times).astype(np.float32)
+    return (total / times).astype(np.float32 if task.classification else np.float64)

@@ -117,7 +117,8 @@ class TrainingRows:
         )
         for x, c, y, w in zip(numbers, codes, targets, weights, strict=True):
             if self.lead:
-                x, c = x.view(*self.lead, -1, x.shape[1]), c.view(*self.lead, len(x) // self.members, c.shape[1])
+                each = len(x) // self.members  # said, since a table without numbers or categories has no cells
+                x, c = x.view(*self.lead, each, x.shape[1]), c.view(*self.lead, each, c.shape[1])
             yield Batch(x, c, y, w)
 
 

@@ -121,7 +121,6 @@ def test_promoted_trials_train_only_the_difference_and_end_as_if_uninterrupted(
     assert np.array_equal(one, other)
 
 
-@pytest.mark.xfail(strict=True, reason="a trial on all rows goes on from weights that were trained on fewer")
 def test_more_rows_are_trained_on_anew(tmp_path: Path) -> None:
     task = make_task(rows=300)
     judge = evaluator(task, tmp_path, "rows")

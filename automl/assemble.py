@@ -35,7 +35,9 @@ def make_plan(parameters: Any) -> Plan:
     settings = space_settings(p.search_space if isinstance(p.search_space, str) else chosen.search_space)
     families = select_families(p.families, settings)
     update = settings.updates() if p.search_space is None or isinstance(p.search_space, str) else p.search_space
-    seed = _seed(p.random_state)
+    _check_update(update)
+    # A call that is to be resumed must draw the same numbers again.
+    seed = 0 if p.random_state is None and p.store is not None else _seed(p.random_state)
     space = joint_space(list(families.values()), update, seed=seed)
     method = p.optimizer if p.optimizer is not None else chosen.optimizer
     if method not in catalogue.METHODS:
@@ -64,6 +66,23 @@ def make_plan(parameters: Any) -> Plan:
     )
 
 
+def _check_update(update: Any) -> None:
+    from ConfigSpace import ConfigurationSpace
+
+    if update is None:
+        return
+    if not isinstance(update, ConfigurationSpace):
+        raise SettingError(
+            f"search_space {update!r} is neither the name of a search space nor a ConfigurationSpace; wrap it: "
+            "ConfigurationSpace({...})"
+        )
+    if update.conditions or update.forbidden_clauses:
+        raise SettingError(
+            "a search_space that updates another replaces hyperparameters only; leave out its conditions and "
+            "forbidden clauses"
+        )
+
+
 def select_families(wanted: Any, settings: SpaceSettings) -> dict[str, Family]:
     """Families by name, in the order of the search space.
 
@@ -74,7 +93,8 @@ def select_families(wanted: Any, settings: SpaceSettings) -> dict[str, Family]:
         for key in wanted:
             if key not in ("include", "exclude"):
                 raise unknown("key of families", key, ("include", "exclude"))
-        exclude, wanted = list(wanted.get("exclude", ())), wanted.get("include")
+        left_out, wanted = wanted.get("exclude", ()), wanted.get("include")
+        exclude = [left_out] if isinstance(left_out, str) else list(left_out)
     items = list(settings.families) if wanted is None else [wanted] if isinstance(wanted, str) else list(wanted)
     if items and not any(isinstance(item, str) for item in items):
         items = [*settings.families, *items]

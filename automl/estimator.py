@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from automl.errors import DataError
+from automl.errors import DataError, SettingError
 from automl.metrics import DEFAULT, Metric
 from automl.preprocessing.columns import Arrays, TableEncoder
 from automl.resampling import is_splitter, make_folds
@@ -61,7 +62,7 @@ _PARAMETERS = """
         Where networks are trained.
     store : str or Store, default=None
         A database URL such as "sqlite:///runs.db": the search is recorded there, and the same call on the same data
-        resumes it after a crash. None keeps nothing.
+        resumes it after a crash; with it, a `random_state` of None is 0. None keeps nothing.
     warm_start : sequence of dict or History, default=None
         Configurations to try first, or the history of an earlier fit, whose ten best are tried first.
     preset : str, default="medium"
@@ -145,17 +146,19 @@ class _AutoNet(BaseEstimator):
         finished.
         """
         began = time.monotonic()
-        from automl.job import prepare_workers, run_job
+        from automl.workers import prepare_workers
 
         prepare_workers()
         from automl.assemble import make_plan
+        from automl.job import run_job
         from automl.progress import watch
 
         plan = make_plan(self)
-        task, encoder = self._task(X, y, sample_weight, groups, plan.seed)
-        plan = plan.sized_for(task)
-        with watch(plan, self.verbose, began) as listen:
-            outcome = run_job(task, plan, began=began, store=_opened(self.store), listen=listen)
+        with opened(self.store) as store:
+            task, encoder = self._task(X, y, sample_weight, groups, plan.seed)
+            plan = plan.sized_for(task)
+            with watch(plan, self.verbose, began) as listen:
+                outcome = run_job(task, plan, began=began, store=store, listen=listen)
         if task.metric.classes is not None:
             self.classes_ = task.metric.classes
         self.encoder_ = encoder
@@ -166,14 +169,15 @@ class _AutoNet(BaseEstimator):
     def refit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Train the members of the ensemble anew on all rows, each for as long as was best for it.
 
-        A member whose training fails is kept as it was. Takes the same data as `fit`.
+        A member whose training fails, or for which `time_limit` leaves no time, is kept as it was, with a warning.
+        Takes the same data as `fit`.
 
         Raises
         ------
-        DataError: the labels are not those of `fit`.
+        DataError: the labels are not those of `fit`. SearchFailed: no member could be refitted.
         """
         from automl.assemble import make_plan
-        from automl.job import refit_ensemble
+        from automl.refit import refit_ensemble
 
         check_is_fitted(self, "ensemble_")
         plan = make_plan(self)
@@ -205,14 +209,16 @@ class _AutoNet(BaseEstimator):
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         targets, metric = self._targets(y)
-        rows, weight = counted_rows(check_weights(sample_weight, len(targets)), len(targets))
+        weight = check_weights(sample_weight, len(targets))
+        ordered = is_splitter(self.resampling)  # it may go by the order and number of the rows, as in time series
+        rows, weight = (np.arange(len(targets)), weight) if ordered else counted_rows(weight, len(targets))
         metric.check(weighted=weight is not None)
         X = self._checked(X, reset=encoder is None)
         _check_lengths(X, targets, groups)
         encoder = TableEncoder().fit(X) if encoder is None else encoder
         arrays, targets = encoder.transform(X).take(rows), targets[rows]
         groups = None if groups is None else np.asarray(groups)[rows]
-        if not is_splitter(self.resampling):  # a splitter may go by the order of the rows, as in time series
+        if not ordered:
             order = canonical_order(arrays, targets)
             arrays, targets = arrays.take(order), targets[order]
             weight = None if weight is None else weight[order]
@@ -319,7 +325,25 @@ def _check_lengths(X: Any, y: NDArray[Any], groups: Any) -> None:
     check_consistent_length(X, y, groups)
 
 
-def _opened(store: str | Store | None) -> Store | None:
+@contextmanager
+def opened(store: Any) -> Iterator[Store | None]:
+    """The store that a parameter names; one that was given open stays open.
+
+    Raises
+    ------
+    SettingError: the parameter is neither a URL nor a store.
+    """
+    if store is None:
+        yield None
+        return
     from metalearn import Store
 
-    return Store(store) if isinstance(store, str) else store
+    if isinstance(store, Store):
+        yield store
+    elif isinstance(store, str):
+        with closing(Store(store)) as made:
+            yield made
+    else:
+        raise SettingError(
+            f"store {store!r} is neither a URL such as 'sqlite:///runs.db' nor a Store; give one of them"
+        )

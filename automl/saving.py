@@ -29,8 +29,8 @@ def save(estimator: AutoNetClassifier | AutoNetRegressor, path: Path) -> None:
     ensemble = estimator.ensemble_
     about = {
         "estimator": type(estimator).__name__,
-        # Objects (a scorer, a splitter, a store) are not kept: they matter for fitting only.
-        "parameters": {k: v for k, v in estimator.get_params(deep=False).items() if _plain(v)},
+        # Objects (a scorer, a splitter) are not kept: they matter for fitting only. A store's URL may hold a password.
+        "parameters": {k: v for k, v in estimator.get_params(deep=False).items() if _plain(v) and k != "store"},
         "n_features_in": estimator.n_features_in_,
         "feature_names_in": list(map(str, getattr(estimator, "feature_names_in_", []))),
         "weights": list(ensemble.weights),

@@ -39,6 +39,9 @@ def joint_space(
     names = [family.name for family in families]
     replaced = dict(update) if update is not None else {}
     choice = replaced.pop(FAMILY, Categorical(FAMILY, names, default=names[0]))
+    for name in _values(choice):
+        if name not in names:
+            raise unknown("family", name, names)
     space = ConfigurationSpace(seed=seed)
     space.add(choice)
     for prefix, part, users in _parts([family for family in families if choice.legal_value(family.name)]):

@@ -81,11 +81,12 @@ class StoredTask:
     @classmethod
     def write(cls, task: Task, folder: Path) -> StoredTask:
         folder.mkdir(parents=True, exist_ok=True)
-        np.save(folder / "numbers.npy", task.arrays.numbers)
-        np.save(folder / "codes.npy", task.arrays.codes)
-        np.save(folder / "y.npy", task.y)
-        if task.weight is not None:
-            np.save(folder / "weight.npy", task.weight)
+        parts = {"numbers": task.arrays.numbers, "codes": task.arrays.codes, "y": task.y, "weight": task.weight}
+        for name, array in parts.items():
+            # What is there is the same task: its hash is part of the run's identity. Workers may have it mapped.
+            if array is not None and not (folder / f"{name}.npy").exists():
+                np.save(folder / f"{name}.part.npy", array)
+                (folder / f"{name}.part.npy").replace(folder / f"{name}.npy")
         return cls(folder, task.levels, task.metric, task.folds, task.weight is not None)
 
     def open(self) -> Task:

@@ -84,6 +84,14 @@ class Store:
             self._engine.dispose()
             raise
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Store:
+        return self  # a copy of a handle, as scikit-learn's clone makes of parameters, is the handle
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if _in_memory(self._url):
+            raise StoreError("a store in memory cannot be sent to another process; use a file: sqlite:///runs.db")
+        return _reopened, (self._url.render_as_string(hide_password=False), self._artefacts)
+
     def open_run(self, fingerprint: str, *, space: str, method: str, seed: int, settings: Mapping[str, Any]) -> int:
         """Number of the unfinished run with this fingerprint; a new run if there is none."""
         new = {
@@ -347,3 +355,7 @@ def _explanation(name: str, error: BaseException) -> str:
     if isinstance(error, OperationalError) and "locked" in cause:
         return f"{name} was locked by another process for {BUSY_SECONDS:g} s; end that process or try again"
     return f"the store {name} cannot do this: {cause}"
+
+
+def _reopened(url: str, artefacts: Path | None) -> Store:
+    return Store(url, artefacts=artefacts)

@@ -42,6 +42,13 @@ class Family(Protocol):
         as one (see `stacking.stack`): the forward pass must then hold for any leading dimensions, with
         features last, and only use leaves that `stack` knows.
 
+    inputs: what `build`'s model is fed, "dense" when absent: a network gets numbers and encoded categories as one
+        dense tensor. A scikit-learn estimator says "one-hot" (prepared numbers, then a column a level) or "ordinal"
+        (raw numbers with NaN, then codes).
+    budgeted: bool, True when absent. False says that a share of the epochs buys nothing less, so that a promoted
+        trial is its parent over again and need not be trained.
+    trusted: names of types that skops may load beside its own, for estimators of other libraries.
+
     Examples
     --------
     >>> from ConfigSpace import ConfigurationSpace

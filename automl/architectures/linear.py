@@ -15,6 +15,7 @@ class Linear:
 
     name = "linear"
     inputs = "one-hot"
+    budgeted = False
 
     def space(self) -> ConfigurationSpace:
         from ConfigSpace import ConfigurationSpace, Float

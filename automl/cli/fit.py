@@ -85,7 +85,10 @@ def _fit(table: Path, target: str, path: Path, kind: str, parameters: dict[str, 
     why = f"{y.nunique()} distinct values of type {y.dtype}" if kind == "auto" else "as asked"
     say = output().print
     say(f"{target!r}: {chosen} ({why}), {len(X):,} rows, {X.shape[1]:,} features")
-    path.parent.mkdir(parents=True, exist_ok=True)  # before the search: a folder that cannot be made fails at once
+    # Before the search: what cannot be written must fail at once.
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise SettingError(f"--output {str(path)!r} is a folder; name a file in it, such as {path / 'model.autonet'}")
 
     from automl.estimator import AutoNetClassifier, AutoNetRegressor
 

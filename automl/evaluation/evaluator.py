@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +53,11 @@ class Evaluator:
     trial_time_limit: float | None = None
     device: str = "cpu"
 
+    @property
+    def _continues(self) -> bool:
+        """Weights go on only where the rows stay the same; on more rows training starts anew."""
+        return "rows" not in self.fidelity.axes
+
     @cached_property
     def task(self) -> Task:
         return self.stored.open()
@@ -60,6 +65,9 @@ class Evaluator:
     def __call__(self, trial: Trial) -> Result:
         began = time.monotonic()
         family = self.families[trial.config[FAMILY]]
+        repeated = self._repeated(family, trial)
+        if repeated is not None:
+            return replace(repeated, cost=time.monotonic() - began)
         resources = self.fidelity.at(trial.budget)
         fitted = self._fit(family, trial, resources, self._trial_deadline(began))
         out_of_fold = _assemble(self.task, fitted.predictions)
@@ -68,13 +76,25 @@ class Evaluator:
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder / OUT_OF_FOLD, out_of_fold)
         _write(folder / MODEL, np.frombuffer(pack(fitted.model.state()), dtype=np.uint8))
-        if fitted.checkpoint is not None and trial.budget < 1:
+        if fitted.checkpoint is not None and trial.budget < 1 and self._continues:
             from automl.training import checkpoints
 
             checkpoints.save(fitted.checkpoint, folder / CHECKPOINT)
         if not np.isfinite(loss):
             return Result(State.CRASHED, error=f"the loss is {loss}", cost=time.monotonic() - began)
         return Result(State.DONE, loss, time.monotonic() - began, fitted.curve, str(folder))
+
+    def _repeated(self, family: Family, trial: Trial) -> Result | None:
+        """The parent's result under the trial's own number, where a larger budget would buy nothing more."""
+        if trial.proposal.parent is None or getattr(family, "budgeted", True) or not self._continues:
+            return None
+        parent, folder = self.folder / str(trial.proposal.parent), self.folder / str(trial.number)
+        if not (parent / OUT_OF_FOLD).exists():
+            return None
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (MODEL, OUT_OF_FOLD):
+            _write(folder / name, np.load(parent / name))
+        return Result(State.DONE, self.task.loss(np.load(folder / OUT_OF_FOLD)), artefact=str(folder))
 
     def _fit(self, family: Family, trial: Trial, resources: Resources, deadline: float | None) -> Fitted:
         if inputs_of(family) != "dense":
@@ -86,8 +106,7 @@ class Evaluator:
         checkpoint = None
         if trial.proposal.parent is not None:
             path = self.folder / str(trial.proposal.parent) / CHECKPOINT
-            # Weights go on only where the rows are the same; on more rows training starts anew.
-            if path.exists() and "rows" not in self.fidelity.axes:
+            if path.exists() and self._continues:
                 checkpoint = path
         return fit_networks(
             self.task,

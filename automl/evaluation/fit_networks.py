@@ -82,7 +82,7 @@ def fit_networks(
             for p, (_, _, target) in zip(trained.valid, parts, strict=True)
         ],
         trained.curve,
-        trained.checkpoint,
+        trained.checkpoint if trained.complete else None,  # in mid-epoch it is at no point of a full run
     )
 
 

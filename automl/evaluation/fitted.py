@@ -32,6 +32,7 @@ Predictions = NDArray[np.float64]
 """In double precision: a target may be a billion with a spread of one."""
 DENSE_LEVELS = 300
 """Levels of all categorical columns together beyond which one-hot columns are kept sparse."""
+BLOCK_ROWS = 50_000
 SHARED_ROWS = 10_000
 """Rows beyond which several threads predict: for fewer, trees spend their time waiting for threads."""
 
@@ -285,6 +286,13 @@ class EnsembleModel:
     trials: Sequence[int]
 
     def predict(self, arrays: Arrays) -> Predictions:
+        """(rows, outputs), block by block: what members need in between must not grow with the table."""
+        blocks = [arrays.take(slice(i, i + BLOCK_ROWS)) for i in range(0, max(1, len(arrays)), BLOCK_ROWS)]
         with threadpool_limits(None if len(arrays) > SHARED_ROWS else 1):
-            parts = zip(self.weights, self.members, strict=True)
-            return np.sum([weight * member.predict(arrays) for weight, member in parts], axis=0)
+            return np.concatenate([self._predict(block) for block in blocks])
+
+    def _predict(self, arrays: Arrays) -> Predictions:
+        total = self.weights[0] * self.members[0].predict(arrays)
+        for weight, member in zip(self.weights[1:], self.members[1:], strict=True):
+            total += weight * member.predict(arrays)
+        return total

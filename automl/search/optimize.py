@@ -7,7 +7,6 @@ import os
 import secrets
 import statistics
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from automl.search.draw import check_config, check_space
 from automl.search.history import History
 from automl.search.journal import Journal, fingerprint, qualified_name, space_text
 from automl.search.loop import Search
+from automl.search.report import failure_report
 from automl.search.trial import Configuration, Proposal, Result, State, Trial
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def optimize(
         anything but a finite or infinite number, makes a CRASHED trial; the search goes on.
     method: a name of `automl.search.catalogue.METHODS`.
     n_trials: trials in all, >= 1.
-    total_budget: sum of the budgets of all trials, in units of `max_budget`.
+    total_budget: sum of the budgets of all trials, in the unit of `max_budget` (10 full runs of 27 epochs are 270).
     time_limit: seconds for the whole call. Trials that still run then are cut off; with n_jobs=1 the objective,
         which cannot be killed, runs to its end in the background. At least one of the three limits is needed.
     min_budget, max_budget: least and full budget, in the user's unit (epochs, rows, …), 0 < min <= max.
@@ -121,7 +121,7 @@ class _Call:
                 seed=seed,
                 history=History(max_budget=self.max_budget) if journal is None else journal.history(self.max_budget),
                 n_trials=self.n_trials,
-                total_budget=self.total_budget,
+                total_budget=None if self.total_budget is None else self.total_budget / self.max_budget,
                 deadline=None if self.time_limit is None else start + self.time_limit,
                 ordered=self.n_trials is not None or self.total_budget is not None,
                 lookahead=method_named(self.method).lookahead,
@@ -206,21 +206,6 @@ def expected_seconds(history: History, proposal: Proposal) -> float | None:
     """Median cost of the finished trials at the budget of the proposal; None before there is one."""
     costs = [t.cost for t in history.done if t.budget == proposal.budget]
     return statistics.median(costs) if costs else None
-
-
-def failure_report(history: History) -> str:
-    """Why no trial succeeded: the causes by number, and the first traceback."""
-    if not len(history):
-        return "no trial was started: the limits leave room for none; raise time_limit or total_budget"
-    reasons = Counter(f"{t.state.value}: {_last_line(t.result.error)}" for t in history)
-    causes = "\n".join(f"{n:>6} × {reason}" for reason, n in reasons.most_common())
-    first = next((t for t in history if t.result.error and t.state is not State.PRUNED), None)
-    trace = f"\nfirst failure (trial {first.number}, {dict(first.config)}):\n{first.result.error}" if first else ""
-    return f"none of {len(history)} trials succeeded:\n{causes}{trace}"
-
-
-def _last_line(error: str) -> str:
-    return error.strip().splitlines()[-1] if error.strip() else "infinite loss"
 
 
 def _ignore(trial: Trial) -> None:

@@ -297,7 +297,7 @@ class Broken:
 
 def test_a_search_in_which_all_trials_fail_names_the_causes() -> None:
     model = classifier(families={"include": ["linear", Broken()], "exclude": ["linear"]}, n_trials=2)
-    with pytest.raises(SearchFailed, match=r"(?s)none of 2 trials finished \(2 crashed\).*the well is dry"):
+    with pytest.raises(SearchFailed, match=r"(?s)none of 2 trials succeeded.*2 × crashed.*the well is dry"):
         model.fit(X, LABELS)
     with pytest.raises(NotFittedError):
         model.predict(X)

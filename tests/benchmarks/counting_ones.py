@@ -57,7 +57,7 @@ def measure(method: str, seed: int, total: float, budgets: tuple[float, float]) 
         loss,
         counting_space(),
         method=method,
-        total_budget=total,
+        total_budget=total * budgets[1],
         min_budget=budgets[0],
         max_budget=budgets[1],
         eta=3,

@@ -178,9 +178,10 @@ def in_store(folder: Path) -> tuple[Finished, int, bool]:
     return found, len(records) - len(over), [run.finished for run in runs] == [True]
 
 
-def _written(artefact: str | None) -> tuple[Any, ...]:
-    if artefact is None:
-        return ()
+def _written(artefact: str | None) -> tuple[Any, ...] | None:
+    """Names, times and sizes of a trial's files; None when it has none, or when a complete run has left none."""
+    if artefact is None or not Path(artefact).is_dir():
+        return None
     return tuple(sorted((p.name, p.stat().st_mtime_ns, p.stat().st_size) for p in Path(artefact).iterdir()))
 
 
@@ -198,7 +199,13 @@ def outcomes(folder: Path) -> list[tuple[Any, ...]]:
 def _differences(before: Finished, after: Finished) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Numbers of the finished trials that changed, and of those that are gone."""
     lost = tuple(n for n in before if n not in after)
-    return tuple(n for n in before if n in after and before[n] != after[n]), lost
+    changed = tuple(n for n in before if n in after and _changed(before[n], after[n]))
+    return changed, lost
+
+
+def _changed(before: tuple[Any, ...], after: tuple[Any, ...]) -> bool:
+    files = before[1] is not None and after[1] is not None and before[1] != after[1]
+    return files or before[0] != after[0]
 
 
 # The measurement

@@ -66,8 +66,8 @@ def test_same_seed_gives_the_same_trials(n_jobs: int) -> None:
 
 
 def test_the_total_budget_is_kept() -> None:
-    history = optimize(bowl, space(), method="hyperband", total_budget=4, min_budget=1, max_budget=9, seed=0)
-    assert 3 < sum(t.budget for t in history) <= 4 + 1e-9
+    history = optimize(bowl, space(), method="hyperband", total_budget=36, min_budget=1, max_budget=9, seed=0)
+    assert 27 < 9 * sum(t.budget for t in history) <= 36 + 1e-9
 
 
 def test_the_time_limit_holds_though_the_objective_hangs() -> None:

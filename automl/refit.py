@@ -1,0 +1,81 @@
+"""The members of an ensemble trained anew on all rows."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from automl.errors import SearchFailed
+from automl.evaluation.evaluator import Evaluator, read_model
+from automl.evaluation.fidelity import Fidelity
+from automl.resampling import Fold
+from automl.runners.processes import ProcessRunner
+from automl.search.trial import Proposal, Result, State, Trial, trial_seed
+from automl.task import StoredTask, Task
+from automl.workers import WORKER_MODULES
+
+if TYPE_CHECKING:
+    from automl.evaluation.fitted import EnsembleModel
+    from automl.job import Plan
+
+_NO_ROWS = np.empty(0, dtype=np.int64)
+
+
+def refit_ensemble(task: Task, plan: Plan, ensemble: EnsembleModel) -> EnsembleModel:
+    """The ensemble with its members trained on all rows, each for the share of a full run that was best for it.
+
+    They are trials like any other, in workers and under the limits of the plan. A member whose trial fails, or for
+    which the time limit leaves no time, is kept as it was, with a warning.
+
+    Raises
+    ------
+    SearchFailed: no member could be refitted.
+    """
+    everything = replace(task, folds=(Fold(np.arange(len(task.y)), _NO_ROWS),))
+    deadline = None if plan.time_limit is None else time.monotonic() + plan.time_limit
+    members, failed = list(ensemble.members), dict.fromkeys(range(len(ensemble.members)), "the time limit had passed")
+    with tempfile.TemporaryDirectory(prefix="autonet-") as name:
+        folder = Path(name)
+        stored = StoredTask.write(everything, folder / "task")
+        evaluator = Evaluator(stored, plan.families, Fidelity(("epochs",)), folder, plan.epochs, device=plan.device)
+        with ProcessRunner(
+            evaluator,
+            n_jobs=plan.n_jobs,
+            threads=plan.threads,
+            time_limit=plan.trial_time_limit,
+            memory_limit=plan.memory_limit,
+            preload=WORKER_MODULES,
+        ) as runner:
+            for k, member in enumerate(members):
+                runner.submit(Trial(k, Proposal(member.config, member.effort), trial_seed(plan.seed, k)))
+            for number, result in _ended(runner, len(members), deadline):
+                failed[number] = result.error
+                if result.state is State.DONE:
+                    members[number] = read_model(folder / str(number), plan.families)
+                    del failed[number]
+    if len(failed) == len(members):
+        raise SearchFailed(f"none of {len(members)} members could be refitted; the first failed with:\n{failed[0]}")
+    if failed:
+        first = next(iter(failed.values())).strip().splitlines()[-1]
+        warnings.warn(
+            f"{len(failed)} of {len(members)} members could not be refitted and are kept as they were: {first}",
+            stacklevel=3,
+        )
+    return replace(ensemble, members=members)
+
+
+def _ended(runner: ProcessRunner, count: int, deadline: float | None) -> list[tuple[int, Result]]:
+    """Results of the trials that end before the deadline."""
+    ended: list[tuple[int, Result]] = []
+    while len(ended) < count:
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and left <= 0:
+            break
+        ended += runner.collect(left)
+    return ended

@@ -1,0 +1,103 @@
+"""Which trials become the ensemble: chosen on their out-of-fold predictions, then read from disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.ensemble import greedy_weights
+from automl.errors import SearchFailed
+from automl.evaluation.evaluator import OUT_OF_FOLD, read_model
+from automl.evaluation.fitted import EnsembleModel
+from automl.search.trial import config_key
+
+if TYPE_CHECKING:
+    from automl.architectures.family import Family
+    from automl.search.history import History
+    from automl.search.trial import Trial
+    from automl.task import Task
+
+CANDIDATES = 50
+"""Trials of least loss among which the ensemble is chosen."""
+GREEDY_ROWS = 20_000
+"""Rows on which the ensemble's weights are chosen, at most."""
+GREEDY_CELLS = 20_000_000
+"""Predicted numbers of all candidates together that are held in memory for it, at most."""
+
+
+def greedy_rows(task: Task) -> int:
+    """Rows on which the weights for this task are chosen."""
+    return min(len(task.judged), GREEDY_ROWS, max(1000, GREEDY_CELLS // (CANDIDATES * task.outputs)))
+
+
+def build_ensemble(
+    task: Task,
+    history: History,
+    folder: Path,
+    families: Mapping[str, Family],
+    *,
+    size: int,
+    seed: int,
+    end: float | None,
+) -> tuple[EnsembleModel, float]:
+    """The ensemble and its loss on all out-of-fold predictions; never worse than the best single trial there.
+
+    Parameters
+    ----------
+    folder: where the trials left their models and predictions.
+    size: choices of the greedy selection.
+    end: `time.monotonic` value at which it should be there; half of the time left is for choosing.
+
+    Raises
+    ------
+    SearchFailed: the predictions are gone.
+    """
+    best = candidates(history, folder)
+    if not best:
+        raise SearchFailed(
+            f"the predictions of {len(history.done)} finished trials are gone from {folder}; use a new store"
+        )
+    deadline = None if end is None else time.monotonic() + max(0.0, end - time.monotonic()) / 2
+    weights = _weights(task, best, folder, size, seed, deadline)
+    chosen = [(t, float(w)) for t, w in zip(best, weights, strict=True) if w > 0]
+    loss = task.loss(sum(w * _predictions(folder, t) for t, w in chosen))
+    if loss > best[0].loss:  # weights chosen on some of the rows, or the mean of one member rounded
+        chosen, loss = [(best[0], 1.0)], best[0].loss
+    members = [read_model(folder / str(t.number), families) for t, _ in chosen]
+    return EnsembleModel(members, [w for _, w in chosen], [t.number for t, _ in chosen]), loss
+
+
+def candidates(history: History, folder: Path) -> list[Trial]:
+    """The best trials whose predictions are there, each model once: a promoted trial may repeat its parent."""
+    seen: set[tuple[str, float]] = set()
+    found: list[Trial] = []
+    for trial in sorted(history.done, key=lambda t: (t.loss, t.number)):
+        key = (config_key(trial.config), trial.loss)
+        if key not in seen and (folder / str(trial.number) / OUT_OF_FOLD).exists():
+            seen.add(key)
+            found.append(trial)
+    return found[:CANDIDATES]
+
+
+def _weights(
+    task: Task, best: Sequence[Trial], folder: Path, size: int, seed: int, deadline: float | None
+) -> NDArray[np.float64]:
+    rows = np.arange(len(task.judged))
+    if greedy_rows(task) < len(rows):
+        rows = np.sort(np.random.default_rng(seed).choice(rows, greedy_rows(task), replace=False))
+    predictions = np.stack([_predictions(folder, t)[rows] for t in best])
+    y = task.y[task.judged][rows]
+    weight = None if task.weight is None else task.weight[task.judged][rows]
+    losses = [t.loss for t in best] if len(rows) == len(task.judged) else None
+    return greedy_weights(
+        predictions, lambda p: task.metric.loss(y, p, weight), size=size, single=losses, deadline=deadline
+    )
+
+
+def _predictions(folder: Path, trial: Trial) -> Any:
+    return np.load(folder / str(trial.number) / OUT_OF_FOLD, mmap_mode="r")

@@ -1,0 +1,95 @@
+"""Runs that are kept in a store, what trials are expected to cost, and refits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import TimeSeriesSplit
+
+from automl import AutoNetClassifier, AutoNetRegressor
+from automl.errors import SearchFailed, SettingError
+from automl.job import full_epochs, predicted_cost
+from automl.search.history import History
+from automl.search.trial import Proposal, Result, State, Trial
+from metalearn import Store
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 3))
+Y = (X[:, 0] > 0).astype(int)
+
+
+def done(number: int, family: str, budget: float, cost: float) -> Trial:
+    return Trial(number, Proposal({"family": family}, budget), 0, Result(State.DONE, 0.5, cost))
+
+
+def test_a_trial_is_expected_to_cost_what_its_family_cost_at_its_budget() -> None:
+    history = History(tuple(done(i, "mlp", 1 / 3, cost) for i, cost in enumerate([1.0, 2.0, 9.0])))
+    assert predicted_cost(history, Proposal({"family": "mlp"}, 1 / 3)) == 2.0
+    assert predicted_cost(history, Proposal({"family": "mlp"}, 1.0)) == pytest.approx(6.0)
+    assert predicted_cost(history, Proposal({"family": "mlp"}, 1 / 9)) == 2.0
+    assert predicted_cost(history, Proposal({"family": "linear"}, 1.0)) is None
+
+
+@pytest.mark.parametrize(("rows", "epochs"), [(100, 100), (8_000, 50), (10**6, 15)])
+def test_few_rows_are_seen_in_many_epochs(rows: int, epochs: int) -> None:
+    assert full_epochs(rows) == epochs
+
+
+def linear(**parameters: Any) -> AutoNetClassifier:
+    return AutoNetClassifier(**{"families": ["linear"], "n_trials": 2, "n_jobs": 1, "resampling": 2} | parameters)
+
+
+def test_a_finished_run_is_recorded_and_leaves_no_files(tmp_path: Path) -> None:
+    with Store(f"sqlite:///{tmp_path / 'runs.db'}") as store:
+        clone(linear(store=store)).fit(X, Y)
+        (run,) = store.runs()
+        assert run.finished
+        assert [t.state for t in store.trials(run)] == ["done", "done"]
+    assert [p.name for p in (tmp_path / "runs.db.artefacts").glob("*")] == []
+
+
+def test_a_run_in_which_all_failed_is_not_met_again(tmp_path: Path) -> None:
+    class Broken:
+        name = "broken"
+        inputs = "one-hot"
+
+        def space(self) -> Any:
+            from ConfigSpace import ConfigurationSpace
+
+            return ConfigurationSpace({"k": (1, 9)})
+
+        def build(self, shape: object, *, k: int) -> Any:
+            raise RuntimeError("no")
+
+    url = f"sqlite:///{tmp_path / 'runs.db'}"
+    for _ in range(2):
+        with pytest.raises(SearchFailed, match="2 × crashed: RuntimeError: no"):
+            linear(families={"include": ["linear", Broken()], "exclude": ["linear"]}, store=url).fit(X, Y)
+    with Store(url) as store:
+        assert [run.finished for run in store.runs()] == [True, True]
+
+
+def test_a_store_that_is_none_is_refused() -> None:
+    with pytest.raises(SettingError, match=r"store 5 is neither a URL such as 'sqlite:///runs\.db' nor a Store"):
+        linear(store=5).fit(X, Y)
+
+
+def test_refit_uses_the_rows_that_the_first_fold_does_not_have() -> None:
+    t = np.arange(90.0)
+    y = np.where(t < 30, 0.0, 1.0)  # the first fold of the splitter sees zeros only
+    model = AutoNetRegressor(
+        families=["linear"], n_trials=1, n_jobs=1, resampling=TimeSeriesSplit(3, test_size=10, max_train_size=20)
+    )
+    model.fit(t[:, None], y)
+    assert model.refit(t[:, None], y).score(t[:, None], y) > 0.5
+
+
+def test_a_refit_for_which_there_is_no_time_is_told() -> None:
+    model = linear(random_state=0).fit(X, Y)
+    model.set_params(time_limit=1e-6)
+    with pytest.raises(SearchFailed, match="the time limit had passed"):
+        model.refit(X, Y)

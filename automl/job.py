@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from automl.errors import SearchFailed
 from automl.evaluation.evaluator import Evaluator
 from automl.evaluation.fidelity import Fidelity
 from automl.evaluation.fitted import EnsembleModel
+from automl.interrupts import finishing
 from automl.search.history import History
 from automl.search.report import failure_report
 from automl.search.trial import Proposal, Trial
@@ -228,9 +230,10 @@ def _finish(task: Task, plan: Plan, began: float, folder: Path, search: Search) 
             f"{failure_report(history)}\nRaise time_limit, trial_time_limit or memory_limit, or mend the cause."
         )
     end = None if plan.time_limit is None else began + plan.time_limit
-    ensemble, loss = build_ensemble(
-        task, history, folder, plan.families, size=plan.ensemble_size, seed=plan.seed, end=end
-    )
+    with nullcontext() if search.interrupted else finishing():
+        ensemble, loss = build_ensemble(
+            task, history, folder, plan.families, size=plan.ensemble_size, seed=plan.seed, end=end
+        )
     return Outcome(history, ensemble, loss)
 
 

@@ -128,14 +128,14 @@ def _initial(space: Any, settings: SpaceSettings, warm_start: Any) -> list[dict[
             )
         warm = list(warm_start)
     own = [c for c in settings.initial if _fits(space, c)]
+    # Families that the search space does not begin with, a user's own, come early; a cheap trial comes first.
+    named = {c[FAMILY] for c in own if FAMILY in c}
+    added = [{FAMILY: name} for name in getattr(space[FAMILY], "choices", ()) if name not in named]
     configurations: list[dict[str, Any]] = []
-    for partial in [*warm, *own, {}]:
+    for partial in [*warm, *own[:1], *added, *own[1:], {}]:
         whole = complete(space, partial)
         if whole not in configurations:
             configurations.append(whole)
-    for name in getattr(space[FAMILY], "choices", ()):  # each family is tried at least once, a user's own too
-        if not any(c[FAMILY] == name for c in configurations):
-            configurations.append(complete(space, {FAMILY: name}))
     return configurations
 
 

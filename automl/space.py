@@ -1,13 +1,14 @@
 """The joint space: which family, with its own hyperparameters, on which preparation, trained how.
 
 Names: `family` chooses; `mlp:n_layers` belongs to a family; `prepare:scaling` and `train:learning_rate` are shared by
-the families that need them, so that what a sampler learns about a learning rate serves every network.
+the families that need them, so that what a sampler learns about a learning rate serves every network. A family that is
+defined together with its training has these for itself, as `realmlp.train:learning_rate`.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import SettingError, unknown
@@ -55,16 +56,44 @@ def _parts(families: Sequence[Family]) -> Iterable[tuple[str, ConfigurationSpace
     """(prefix, space, names of the families for which it is active)."""
     for family in families:
         yield family.name, family.space(), [family.name]
-    dense = [f.name for f in families if inputs_of(f) != "ordinal"]
-    if dense:
-        from automl.preprocessing.dense import preprocessing_space
+    for part, uses, shared in (("prepare", _prepares, _shared_preparation), ("train", _trains, _shared_recipe)):
+        users = [f for f in families if uses(f)]
+        for f in users:
+            if own := _own_space(f, part):
+                yield f"{f.name}.{part}", own(), [f.name]
+        sharing = [f.name for f in users if not _own_space(f, part)]
+        if sharing:
+            yield part, shared(), sharing
 
-        yield "prepare", preprocessing_space(), dense
-    neural = [f.name for f in families if inputs_of(f) == "dense"]
-    if neural:
-        from automl.training.recipe import recipe_space
 
-        yield "train", recipe_space(), neural
+def _prepares(family: Family) -> bool:
+    return inputs_of(family) != "ordinal"
+
+
+def _trains(family: Family) -> bool:
+    return inputs_of(family) == "dense"
+
+
+def _shared_preparation() -> ConfigurationSpace:
+    from automl.preprocessing.dense import preprocessing_space
+
+    return preprocessing_space()
+
+
+def _shared_recipe() -> ConfigurationSpace:
+    from automl.training.recipe import recipe_space
+
+    return recipe_space()
+
+
+def _own_space(family: Family, part: str) -> Callable[[], ConfigurationSpace] | None:
+    """The family's own space for "prepare" or "train" in place of the shared one, if it has one."""
+    return getattr(family, {"prepare": "preparation_space", "train": "recipe_space"}[part], None)
+
+
+def part_of(config: Mapping[str, Any], family: Family, part: str) -> dict[str, Any]:
+    """The "prepare" or "train" entries of a configuration of a family, whether they are shared or its own."""
+    return section(config, f"{family.name}.{part}" if _own_space(family, part) else part)
 
 
 def inputs_of(family: Family) -> str:

@@ -16,7 +16,7 @@ from automl.evaluation.fitted import EstimatorModel, Fitted, Target, TrialModel,
 from automl.preprocessing.dense import DensePreparer
 from automl.preprocessing.encode import ordinal
 from automl.resampling import Fold
-from automl.space import inputs_of, section
+from automl.space import inputs_of, part_of, section
 
 if TYPE_CHECKING:
     from automl.architectures.family import Family
@@ -52,7 +52,7 @@ def _fit_fold(
     train, valid = task.arrays.take(rows), task.arrays.take(fold.valid)
     preparer = None
     if inputs_of(family) != "ordinal":
-        preparer = DensePreparer.fit(train, task.gaps, **section(trial.config, "prepare"))
+        preparer = DensePreparer.fit(train, task.gaps, **part_of(trial.config, family, "prepare"))
     X = estimator_inputs(train, preparer, task.levels)
     shape = Shape(inputs=X.shape[1], outputs=task.outputs, rows=len(rows))
     estimator = family.build(shape, **section(trial.config, family.name))

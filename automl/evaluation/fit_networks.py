@@ -11,7 +11,7 @@ import torch
 from automl.evaluation.fidelity import Resources
 from automl.evaluation.fitted import Blueprint, Fitted, NetworkModel, Target, TrialModel
 from automl.preprocessing.dense import DensePreparer
-from automl.space import section
+from automl.space import part_of, section
 from automl.training import checkpoints, loop
 from automl.training.data import FoldData, Rows
 from automl.training.recipe import Recipe
@@ -44,13 +44,13 @@ def fit_networks(
     deadline: `time.monotonic` value at which training stops with the best weights so far.
     """
     config = section(trial.config, family.name)
-    recipe = Recipe(epochs=epochs, **section(trial.config, "train"))
+    recipe = Recipe(epochs=epochs, **part_of(trial.config, family, "train"))
     seeds = [int(s) for s in np.random.SeedSequence(trial.seed).generate_state(len(task.folds))]
     parts, folds, networks = [], [], []
     for fold, seed in zip(task.folds, seeds, strict=True):
         rows = fold.subset(resources.rows, task.least_rows)
         train = task.arrays.take(rows)
-        preparer = DensePreparer.fit(train, task.gaps, **section(trial.config, "prepare"))
+        preparer = DensePreparer.fit(train, task.gaps, **part_of(trial.config, family, "prepare"))
         target = Target.of(task.y[rows], task.outputs)
         levels = tuple(n - 1 for n in task.levels)
         blueprint = Blueprint(config, preparer.width, levels, task.outputs, len(rows))

@@ -7,7 +7,7 @@ from ConfigSpace import Categorical, ConfigurationSpace, Constant, ForbiddenEqua
 
 from automl.architectures.catalogue import FAMILIES, family
 from automl.errors import SettingError
-from automl.space import FAMILY, complete, inputs_of, joint_space, section
+from automl.space import FAMILY, complete, inputs_of, joint_space, part_of, section
 
 ALL = [family(name) for name in FAMILIES]
 USED = {"dense": {"prepare", "train"}, "one-hot": {"prepare"}, "ordinal": set()}
@@ -115,3 +115,34 @@ def test_complete_refuses_unknown_names_and_values(space: ConfigurationSpace) ->
 
 def test_section_strips_its_prefix_and_no_other() -> None:
     assert section({"family": "mlp", "mlp:a": 1, "mlpx:a": 2}, "mlp") == {"a": 1}
+
+
+class Tied:
+    """A family that is defined together with its training and preparation."""
+
+    name = "tied"
+
+    def space(self) -> ConfigurationSpace:
+        return ConfigurationSpace({"width": (16, 64)})
+
+    def build(self, shape: object, *, width: int) -> object: ...
+
+    def recipe_space(self) -> ConfigurationSpace:
+        return ConfigurationSpace({"learning_rate": (0.01, 0.1)})
+
+    def preparation_space(self) -> ConfigurationSpace:
+        return ConfigurationSpace({"scaling": ["robust_clip"]})
+
+
+def test_a_family_may_have_its_own_training_and_preparation() -> None:
+    tied, mlp = Tied(), family("mlp")
+    for sample in joint_space([mlp, tied], seed=0).sample_configuration(50):
+        config = dict(sample)
+        prefixes = {name.partition(":")[0] for name in config if name != FAMILY}
+        if config[FAMILY] == "tied":
+            assert prefixes == {"tied", "tied.train", "tied.prepare"}
+            assert part_of(config, tied, "prepare") == {"scaling": "robust_clip"}
+            assert set(part_of(config, tied, "train")) == {"learning_rate"}
+        else:
+            assert prefixes == {"mlp", "train", "prepare"}
+            assert "optimizer" in part_of(config, mlp, "train")

@@ -27,7 +27,7 @@ from automl.search.trial import Proposal, Trial
 from automl.selection import CANDIDATES, build_ensemble, greedy_rows
 from automl.space import FAMILY
 from automl.task import StoredTask, Task
-from automl.workers import WORKER_MODULES, import_all
+from automl.workers import FIRST_MODULES, WORKER_MODULES, import_all
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -199,11 +199,12 @@ def _search(
         threads=plan.threads,
         time_limit=plan.trial_time_limit,
         memory_limit=plan.memory_limit,
+        first=FIRST_MODULES,
         preload=WORKER_MODULES,
     ) as runner:
         runner.warm_up()
         # The models are read here when the search is over: what that needs is imported while trials run.
-        threading.Thread(target=import_all, args=(WORKER_MODULES,), daemon=True).start()
+        threading.Thread(target=import_all, args=((*FIRST_MODULES, *WORKER_MODULES),), daemon=True).start()
         search = Search(
             optimizer,
             runner,

@@ -18,7 +18,7 @@ from automl.resampling import Fold
 from automl.runners.processes import ProcessRunner
 from automl.search.trial import Proposal, Result, State, Trial, trial_seed
 from automl.task import StoredTask, Task
-from automl.workers import WORKER_MODULES
+from automl.workers import FIRST_MODULES, WORKER_MODULES
 
 if TYPE_CHECKING:
     from automl.evaluation.fitted import EnsembleModel
@@ -50,6 +50,7 @@ def refit_ensemble(task: Task, plan: Plan, ensemble: EnsembleModel) -> EnsembleM
             threads=plan.threads,
             time_limit=plan.trial_time_limit,
             memory_limit=plan.memory_limit,
+            first=FIRST_MODULES,
             preload=WORKER_MODULES,
         ) as runner:
             for k, member in enumerate(members):

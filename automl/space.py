@@ -82,7 +82,7 @@ def _shared_preparation() -> ConfigurationSpace:
 
 
 def _shared_recipe() -> ConfigurationSpace:
-    from automl.training.recipe import recipe_space
+    from automl.training.recipe_space import recipe_space
 
     return recipe_space()
 

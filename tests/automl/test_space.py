@@ -42,7 +42,7 @@ def test_conditions_inside_a_family_survive_the_joining(space: ConfigurationSpac
         explicit += bool(wanted)
         assert widths == wanted
         assert ("max_units" in own) == (own["form"] != "explicit")
-        assert ("momentum" in section(config, "train")) == (config["train:optimizer"] == "sgd")
+        assert ("momentum" in section(config, "train")) == (config["train:optimizer"] in ("sgd", "rmsprop"))
     assert explicit > 0
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from automl.architectures.dropout import seed_dropout
+from automl.architectures.dropout import scale_dropout, seed_dropout
 from automl.architectures.rates import parameter_rates
 from automl.architectures.stacking import stack, stacked_names, with_member_dropout
 from automl.training.checkpoints import Member
@@ -109,6 +109,9 @@ class Together:
             for step, batch in enumerate(self.rows.epoch(self.seeds, self.epoch)):
                 if deadline is not None and time.monotonic() > deadline:
                     return False
+                progress = (self.epoch * steps + step) / total
+                if recipe.dropout_schedule != "constant":
+                    scale_dropout(module, strength(recipe.dropout_schedule, progress))
                 with torch.autocast("cuda", dtype=torch.bfloat16, enabled=cuda):
                     logits = module(batch.numbers, batch.codes)
                 loss = step_loss(self.loss, logits, batch, recipe.label_smoothing)
@@ -116,7 +119,6 @@ class Together:
                 loss.backward(self.scale)
                 if recipe.clip is not None:
                     clip_members(parameters, members, recipe.clip)
-                progress = (self.epoch * steps + step) / total
                 optimizer.step(
                     recipe.learning_rate * factor(recipe, progress, self.members[0].losses),
                     strength(recipe.weight_decay_schedule, progress),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from automl.evaluation.class_weights import training_weight
 from automl.evaluation.fidelity import Resources
 from automl.evaluation.fitted import Blueprint, Fitted, NetworkModel, Target, TrialModel
 from automl.preprocessing.dense import DensePreparer
+from automl.preprocessing.labels import Labels
 from automl.space import part_of, section
 from automl.training import checkpoints, loop
 from automl.training.data import FoldData, Rows
@@ -46,20 +48,24 @@ def fit_networks(
     config = section(trial.config, family.name)
     recipe = Recipe(epochs=epochs, **part_of(trial.config, family, "train"))
     seeds = [int(s) for s in np.random.SeedSequence(trial.seed).generate_state(len(task.folds))]
+    choices = part_of(trial.config, family, "prepare")
     parts, folds, networks = [], [], []
     for fold, seed in zip(task.folds, seeds, strict=True):
         rows = fold.subset(resources.rows, task.least_rows)
         train = task.arrays.take(rows)
-        preparer = DensePreparer.fit(train, task.gaps, **part_of(trial.config, family, "prepare"))
+        labels = Labels(task.y[rows], task.outputs)
+        preparer, numbers = DensePreparer.fit_transform(train, task.gaps, levels=task.levels, labels=labels, **choices)
         target = Target.of(task.y[rows], task.outputs)
-        levels = tuple(n - 1 for n in task.levels)
+        levels = tuple(n - 1 for n in preparer.levels(task.levels))
         blueprint = Blueprint(config, preparer.width, levels, task.outputs, len(rows))
         parts.append((blueprint, preparer, target))
         networks.append(blueprint.build(family, seed))
         folds.append(
             FoldData(
-                _rows(task, rows, preparer, target),
-                _rows(task, fold.valid, preparer, target) if len(fold.valid) else None,
+                _rows(
+                    numbers, preparer.codes(train), target.encode(task.y[rows]), training_weight(task, rows, choices)
+                ),
+                _valid_rows(task, fold.valid, preparer, target) if len(fold.valid) else None,
             )
         )
     trained = loop.fit(
@@ -86,12 +92,18 @@ def fit_networks(
     )
 
 
-def _rows(task: Task, rows: NDArray[np.int64], preparer: DensePreparer, target: Target) -> Rows:
+def _valid_rows(task: Task, rows: NDArray[np.int64], preparer: DensePreparer, target: Target) -> Rows:
     arrays = task.arrays.take(rows)
-    y = target.encode(task.y[rows])
+    weight = None if task.weight is None else task.weight[rows]
+    return _rows(preparer.transform(arrays), preparer.codes(arrays), target.encode(task.y[rows]), weight)
+
+
+def _rows(
+    numbers: NDArray[np.float32], codes: NDArray[np.int32], y: NDArray[Any], weight: NDArray[np.float64] | None
+) -> Rows:
     return Rows(
-        torch.from_numpy(preparer.transform(arrays)),
-        torch.from_numpy(arrays.codes.astype(np.int64)),
-        torch.from_numpy(y.astype(np.int64 if task.classification else np.float32)),
-        None if task.weight is None else torch.from_numpy(task.weight[rows].astype(np.float32)),
+        torch.from_numpy(numbers),
+        torch.from_numpy(codes.astype(np.int64)),
+        torch.from_numpy(y.astype(np.int64 if y.dtype.kind in "iu" else np.float32)),
+        None if weight is None else torch.from_numpy(weight.astype(np.float32)),
     )

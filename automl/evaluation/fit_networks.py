@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,29 +46,18 @@ def fit_networks(
     checkpoint: of the same configuration on the same rows, to go on from; None starts anew.
     deadline: `time.monotonic` value at which training stops with the best weights so far.
     """
-    config = section(trial.config, family.name)
+    config, choices = section(trial.config, family.name), part_of(trial.config, family, "prepare")
     recipe = Recipe(epochs=epochs, **part_of(trial.config, family, "train"))
     seeds = [int(s) for s in np.random.SeedSequence(trial.seed).generate_state(len(task.folds))]
-    choices = part_of(trial.config, family, "prepare")
     parts, folds, networks = [], [], []
     for fold, seed in zip(task.folds, seeds, strict=True):
         rows = fold.subset(resources.rows, task.least_rows)
-        train = task.arrays.take(rows)
-        labels = Labels(task.y[rows], task.outputs)
-        preparer, numbers = DensePreparer.fit_transform(train, task.gaps, levels=task.levels, labels=labels, **choices)
-        target = Target.of(task.y[rows], task.outputs)
+        preparer, target, data = _prepared(task, rows, fold.valid, choices)
         levels = tuple(n - 1 for n in preparer.levels(task.levels))
         blueprint = Blueprint(config, preparer.width, levels, task.outputs, len(rows))
         parts.append((blueprint, preparer, target))
         networks.append(blueprint.build(family, seed))
-        folds.append(
-            FoldData(
-                _rows(
-                    numbers, preparer.codes(train), target.encode(task.y[rows]), training_weight(task, rows, choices)
-                ),
-                _valid_rows(task, fold.valid, preparer, target) if len(fold.valid) else None,
-            )
-        )
+        folds.append(data)
     trained = loop.fit(
         networks,
         folds,
@@ -92,18 +82,33 @@ def fit_networks(
     )
 
 
-def _valid_rows(task: Task, rows: NDArray[np.int64], preparer: DensePreparer, target: Target) -> Rows:
-    arrays = task.arrays.take(rows)
-    weight = None if task.weight is None else task.weight[rows]
-    return _rows(preparer.transform(arrays), preparer.codes(arrays), target.encode(task.y[rows]), weight)
+def _prepared(
+    task: Task, rows: NDArray[np.int64], valid: NDArray[np.int64], choices: Mapping[str, Any]
+) -> tuple[DensePreparer, Target, FoldData]:
+    """The preparation learned from training rows, and both kinds of rows prepared by it."""
+    train, y = task.arrays.take(rows), task.y[rows]
+    labels, target = Labels(y, task.outputs), Target.of(y, task.outputs)
+    preparer, numbers = DensePreparer.fit_transform(train, task.gaps, levels=task.levels, labels=labels, **choices)
+    learned = _rows(task, rows, numbers, preparer.codes(train), target, training_weight(task, rows, choices))
+    if not len(valid):
+        return preparer, target, FoldData(learned, None)
+    judged, weight = task.arrays.take(valid), None if task.weight is None else task.weight[valid]
+    judges = _rows(task, valid, preparer.transform(judged), preparer.codes(judged), target, weight)
+    return preparer, target, FoldData(learned, judges)
 
 
 def _rows(
-    numbers: NDArray[np.float32], codes: NDArray[np.int32], y: NDArray[Any], weight: NDArray[np.float64] | None
+    task: Task,
+    rows: NDArray[np.int64],
+    numbers: NDArray[np.float32],
+    codes: NDArray[np.int32],
+    target: Target,
+    weight: NDArray[np.float64] | None,
 ) -> Rows:
+    y = target.encode(task.y[rows])
     return Rows(
         torch.from_numpy(numbers),
         torch.from_numpy(codes.astype(np.int64)),
-        torch.from_numpy(y.astype(np.int64 if y.dtype.kind in "iu" else np.float32)),
+        torch.from_numpy(y.astype(np.int64 if task.classification else np.float32)),
         None if weight is None else torch.from_numpy(weight.astype(np.float32)),
     )

@@ -8,20 +8,22 @@ import numpy as np
 
 from automl.preprocessing.choices import Preparation
 from automl.preprocessing.labels import Labels
-from automl.preprocessing.matrices import Floats, product
+from automl.preprocessing.matrices import Floats, inverse, product
 
 
 @dataclass(frozen=True)
 class KitchenSinks:
-    """√2 · cos(x · weights + offset), whose root mean square is about one.
+    """(√2 · cos(x · weights + offset) − mean) · factor, each column with a mean of zero and a spread of one.
 
     Attributes
     ----------
-    weights: (k, w) normal. offset: (w,) uniform in [0, 2π).
+    weights: (k, w) normal. offset: (w,) uniform in [0, 2π). mean, factor: (w,).
     """
 
     weights: Floats
     offset: Floats
+    mean: Floats
+    factor: Floats
 
     @classmethod
     def fit(cls, rows: Floats, labels: Labels | None, chosen: Preparation) -> KitchenSinks:
@@ -30,11 +32,16 @@ class KitchenSinks:
         total = float(rows.var(axis=0).sum())
         gamma = chosen.gamma / total if total > 0 else 1.0
         sampler = RBFSampler(gamma=gamma, n_components=chosen.components, random_state=0).fit(rows[:1])
-        return cls(sampler.random_weights_, sampler.random_offset_)
+        waves = _waves(rows, sampler.random_weights_, sampler.random_offset_)
+        return cls(sampler.random_weights_, sampler.random_offset_, waves.mean(axis=0), inverse(waves.std(axis=0)))
 
     @property
     def width(self) -> int:
         return self.weights.shape[1]
 
     def transform(self, rows: Floats) -> Floats:
-        return np.sqrt(2.0) * np.cos(product(rows, self.weights) + self.offset)
+        return (_waves(rows, self.weights, self.offset) - self.mean) * self.factor
+
+
+def _waves(rows: Floats, weights: Floats, offset: Floats) -> Floats:
+    return np.sqrt(2.0) * np.cos(product(rows, weights) + offset)

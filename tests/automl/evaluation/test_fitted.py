@@ -12,6 +12,7 @@ from sklearn.metrics import log_loss
 from small_tasks import KINDS, LEVELS, make_task, make_trial, run
 
 from automl.architectures.catalogue import FAMILIES, family
+from automl.architectures.family import is_network
 from automl.artefact import pack, unpack
 from automl.calibration import Calibration
 from automl.errors import ArtefactError
@@ -30,7 +31,7 @@ KNOWN = {name: family(name) for name in FAMILIES}
 
 def fitted(name: str, kind: str) -> Fitted:
     task, trial, resources = make_task(kind), make_trial(name), Resources()
-    if name in ("mlp", "resnet"):
+    if is_network(KNOWN[name]):
         return fit_networks(task, KNOWN[name], trial, resources, epochs=3, checkpoint=None, deadline=None, device="cpu")
     return fit_estimators(task, KNOWN[name], trial, resources, None)
 

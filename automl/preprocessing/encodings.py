@@ -117,8 +117,7 @@ def _target(codes: Codes, levels: tuple[int, ...], labels: Labels, smoothing: fl
     A level is (Σ y + smoothing · mean) / (rows + smoothing), as in scikit-learn's TargetEncoder, and then standardised.
     For a training row both means come from the four fifths of the rows that it is not in.
     """
-    goal = labels.columns()
-    folds = np.random.default_rng(0).permutation(len(goal)) % CROSS_FITS
+    goal, folds = labels.columns(), fifths(labels.y)
     rows_in, goal_in = np.bincount(folds, minlength=CROSS_FITS), _sums(folds, CROSS_FITS, goal)
     tables, columns = [], []
     for j, size in enumerate(levels):
@@ -135,6 +134,19 @@ def _target(codes: Codes, levels: tuple[int, ...], labels: Labels, smoothing: fl
         tables.append(_standardised(table, table, counts).astype(np.float32))
         columns.append(_standardised(column, table, counts).astype(np.float32))
     return Encoding(tuple(tables)), np.hstack([np.empty((len(goal), 0), dtype=np.float32), *columns])
+
+
+def fifths(y: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """(n,) fifth of each row, at random but with about the same targets in each.
+
+    In a fifth with more of a class, all columns would be lower for what the other fifths have less of, and a model
+    would learn the opposite of what they say.
+    """
+    shuffled = np.random.default_rng(0).permutation(len(y))
+    order = shuffled[np.argsort(y[shuffled], kind="stable")]
+    folds = np.empty(len(y), dtype=np.intp)
+    folds[order] = np.arange(len(y)) % CROSS_FITS
+    return folds
 
 
 def _sums(groups: npt.NDArray[Any], count: int, goal: Floats) -> Floats:

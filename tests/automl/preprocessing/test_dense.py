@@ -97,7 +97,7 @@ def test_power_scaling_agrees_with_scikit_learn():
     scaled = scale(X, fit_scaling(X, "power"))
     even = scale(X, fit_scaling(X, "robust"))  # scikit-learn's λ depends on the unit, ours is that of even columns
     transformer = PowerTransformer().fit(even.astype(np.float64))
-    np.testing.assert_allclose(fit_scaling(X, "power").bends[:, 0], transformer.lambdas_, atol=2e-3)
+    np.testing.assert_allclose(fit_scaling(X, "power").bends[:, 0], transformer.lambdas_, atol=5e-3)
     np.testing.assert_allclose(scaled, transformer.transform(even), atol=5e-3)
 
 

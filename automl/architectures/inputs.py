@@ -131,7 +131,7 @@ def tabular_network(
     --------
     >>> config = {"form": "brick", "n_layers": 1, "max_units": 16, "activation": "relu", "dropout": 0.0}
     >>> net = tabular_network(
-    ...     "mlp", {**config, "batch_norm": True}, numbers=2, levels=[3], outputs=2, rows=50
+    ...     "mlp", {**config, "norm": "batch"}, numbers=2, levels=[3], outputs=2, rows=50
     ... )
     >>> net(torch.zeros(4, 2), torch.ones(4, 1, dtype=torch.int64)).shape
     torch.Size([4, 2])

@@ -44,7 +44,7 @@ def networks(count: int = 3, outputs: int = 2, **changes: Any) -> list[nn.Module
         "max_units": 16,
         "activation": "silu",
         "dropout": 0.2,
-        "batch_norm": True,
+        "norm": "batch",
     }
     return [
         tabular_network("mlp", {**config, **changes}, numbers=4, levels=[3, 20], outputs=outputs, rows=100, seed=m)

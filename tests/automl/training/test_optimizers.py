@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from automl.architectures.rates import parameter_rates
 from automl.training.optimizers import Optimizer, clip_members
 from automl.training.recipe import Recipe
 
@@ -18,7 +19,7 @@ def test_steps_equal_those_of_torch(name: str) -> None:
         ours = nn.Linear(4, 3)
     theirs = nn.Linear(4, 3)
     theirs.load_state_dict(ours.state_dict())
-    mine = Optimizer(dict(ours.named_parameters()), recipe, decayed=frozenset({"weight"}), moments={}, steps=0)
+    mine = Optimizer(dict(ours.named_parameters()), recipe, rates=parameter_rates(ours), moments={}, steps=0)
     groups = [{"params": [theirs.weight]}, {"params": [theirs.bias], "weight_decay": 0.0}]
     other: torch.optim.Optimizer
     if name == "adamw":

@@ -6,7 +6,8 @@ import pytest
 
 from automl.architectures.family import native
 from automl.errors import SettingError
-from automl.training.recipe import Recipe, recipe_space
+from automl.training.recipe import Recipe
+from automl.training.recipe_space import recipe_space
 from automl.training.schedules import factor
 
 
@@ -27,8 +28,8 @@ def test_a_value_that_breaks_its_rule_is_named(name: str, value: float) -> None:
 
 
 def test_an_unknown_optimiser_names_the_nearest_one() -> None:
-    with pytest.raises(SettingError, match="did you mean 'adamw'"):
-        Recipe(optimizer="adam")
+    with pytest.raises(SettingError, match="unknown optimizer 'adamax'; did you mean 'adam'"):
+        Recipe(optimizer="adamax")
 
 
 @pytest.mark.parametrize(
@@ -46,4 +47,4 @@ def test_an_unknown_optimiser_names_the_nearest_one() -> None:
     ],
 )
 def test_schedules_have_their_values(schedule: str, progress: float, warmup: float, expected: float) -> None:
-    assert factor(schedule, progress, warmup) == pytest.approx(expected)
+    assert factor(Recipe(schedule=schedule, warmup=warmup), progress) == pytest.approx(expected)

@@ -123,6 +123,12 @@ class TabularNet(nn.Module):
         logits: Tensor = self.body(numbers, codes) if self.front is None else self.body(self.front(numbers, codes))
         return logits
 
+    def dense(self, numbers: Tensor, codes: Tensor) -> Tensor:
+        """What the body is fed, (…, width), where there is a front."""
+        assert self.front is not None
+        out: Tensor = self.front(numbers, codes)
+        return out
+
     @torch.no_grad()
     def prime(self, numbers: Tensor, codes: Tensor, targets: Tensor, seed: int) -> None:
         """Let the body see the training rows before its first step, if it has a method `prime` (see `Family`).

@@ -6,7 +6,7 @@ All of it can be taken apart into arrays and JSON, and put together again withou
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -88,6 +88,7 @@ class Blueprint:
     levels: levels of each categorical column, code 0 not counted.
     outputs: columns of its output.
     rows: training rows.
+    snapshots: networks of a snapshot ensemble; 1 is a network alone.
     """
 
     config: dict[str, Any]
@@ -95,6 +96,7 @@ class Blueprint:
     levels: tuple[int, ...]
     outputs: int
     rows: int
+    snapshots: int = 1
 
     def build(self, family: Family, seed: int = 0) -> TabularNet:
         """A network with fresh weights."""
@@ -109,6 +111,19 @@ class Blueprint:
             rows=self.rows,
             seed=seed,
         )
+
+    def of(self, network: nn.Module) -> Blueprint:
+        """That of a network which was built from this one and trained."""
+        from automl.architectures.snapshots import SnapshotEnsemble
+
+        return replace(self, snapshots=len(network.networks) if isinstance(network, SnapshotEnsemble) else 1)
+
+    def empty(self, family: Family) -> nn.Module:
+        """A module that a trained network's weights fit into."""
+        from automl.architectures.snapshots import SnapshotEnsemble
+
+        made = [self.build(family) for _ in range(self.snapshots)]
+        return made[0] if self.snapshots == 1 else SnapshotEnsemble(made)
 
 
 @dataclass(frozen=True)
@@ -266,7 +281,7 @@ def _fold_model(state: State, family: Family) -> FoldModel:
     assert preparer is not None
     values, arrays = parts["weights"]
     blueprint = Blueprint(**{**values, "levels": tuple(values["levels"])})
-    network = blueprint.build(family)
+    network = blueprint.empty(family)
     network.load_state_dict({k: torch.from_numpy(np.array(a)) for k, a in arrays.items()})
     return NetworkModel(network.eval(), blueprint, preparer, target)
 

@@ -111,11 +111,10 @@ class RealMLPNetwork(nn.Module):
         self.embedding = embedding
         width = shape.numbers * (1 if embedding is None else embedding.width) + self.front.width
         self.scale = Scale(width) if front_scale else nn.Identity()
-        self.layers = nn.ModuleList(
-            nn.Sequential(Tangent(before, after), ParametricActivation(activation, after), nn.Dropout(dropout))
-            for before, after in itertools.pairwise([width, *hidden])
-        )
-        self.head = Tangent(hidden[-1], shape.outputs)
+        layers: list[nn.Module] = []
+        for before, after in itertools.pairwise([width, *hidden]):
+            layers += [Tangent(before, after), ParametricActivation(activation, after), nn.Dropout(dropout)]
+        self.layers = nn.Sequential(*layers, Tangent(hidden[-1], shape.outputs))
         self.values = shape.outputs == 1
         self.register_buffer("hot_centre", torch.zeros(self.front.hot))
         self.register_buffer("hot_factor", torch.ones(self.front.hot))
@@ -136,9 +135,9 @@ class RealMLPNetwork(nn.Module):
             self.hot_centre.copy_(middle), self.hot_factor.copy_(torch.where(spread > 0, 1 / spread, 0.0))
         x = self._features(numbers, codes)
         for layer in self.layers:
-            layer[0].prime(x)
+            if isinstance(layer, Tangent):
+                layer.prime(x)
             x = layer(x)
-        self.head.prime(x)
 
     def _features(self, numbers: Tensor, codes: Tensor) -> Tensor:
         categories = self.front(numbers[:, :0], codes)
@@ -150,10 +149,7 @@ class RealMLPNetwork(nn.Module):
         return x
 
     def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
-        x = self._features(numbers, codes)
-        for layer in self.layers:
-            x = layer(x)
-        out: Tensor = self.head(x)
+        out: Tensor = self.layers(self._features(numbers, codes))
         return out.clamp(self.low, self.high) if self.values and not self.training else out
 
 

@@ -147,7 +147,7 @@ def _sgd(group: _Group, grads: Tensors, recipe: Recipe, learning_rate: float, de
     torch._fused_sgd_(
         group.params,
         grads,
-        group.moments["momentum"],
+        group.moments["momentum"] if recipe.momentum > 0 else [],
         lr=learning_rate,
         momentum=recipe.momentum,
         dampening=0.0,

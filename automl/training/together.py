@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from automl.architectures.dropout import seed_dropout
+from automl.architectures.dropout import scale_dropout, seed_dropout
 from automl.architectures.inputs import TabularNet
 from automl.architectures.rates import parameter_rates
 from automl.architectures.snapshots import SnapshotEnsemble
@@ -134,12 +134,14 @@ class Together:
             for step, batch in enumerate(self.rows.epoch(self.seeds, self.epoch)):
                 if deadline is not None and time.monotonic() > deadline:
                     return False
+                progress = (self.epoch * steps + step) / total
+                if recipe.dropout_schedule != "constant":
+                    scale_dropout(module, strength(recipe.dropout_schedule, progress))
                 loss = self._loss(batch, random)
                 optimizer.zero_grad()
                 loss.backward(self.scale)
                 if recipe.clip is not None:
                     clip_members(parameters, members, recipe.clip)
-                progress = (self.epoch * steps + step) / total
                 optimizer.step(
                     recipe.learning_rate * factor(recipe, progress, self.members[0].losses),
                     strength(recipe.weight_decay_schedule, progress),

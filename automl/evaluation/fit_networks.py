@@ -71,10 +71,7 @@ def fit_networks(
         deadline=deadline,
         device=device,
     )
-    models = tuple(
-        NetworkModel(network, blueprint.of(network), preparer, target)
-        for network, (blueprint, preparer, target) in zip(trained.networks, parts, strict=True)
-    )
+    models = tuple(NetworkModel.of(n, *part) for n, part in zip(trained.networks, parts, strict=True))
     effort = float(np.mean([member.best_epoch for member in trained.checkpoint.members])) / epochs
     return Fitted(
         TrialModel(family.name, trial.config, models, effort or resources.epochs),

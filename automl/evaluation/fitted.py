@@ -112,12 +112,6 @@ class Blueprint:
             seed=seed,
         )
 
-    def of(self, network: nn.Module) -> Blueprint:
-        """That of a network which was built from this one and trained."""
-        from automl.architectures.snapshots import SnapshotEnsemble
-
-        return replace(self, snapshots=len(network.networks) if isinstance(network, SnapshotEnsemble) else 1)
-
     def empty(self, family: Family) -> nn.Module:
         """A module that a trained network's weights fit into."""
         from automl.architectures.snapshots import SnapshotEnsemble
@@ -134,6 +128,14 @@ class NetworkModel:
     blueprint: Blueprint
     preparer: DensePreparer
     target: Target
+
+    @classmethod
+    def of(cls, network: nn.Module, blueprint: Blueprint, preparer: DensePreparer, target: Target) -> NetworkModel:
+        """With what training has made of the network that was built from the blueprint: itself, or an ensemble."""
+        from automl.architectures.snapshots import SnapshotEnsemble
+
+        count = len(network.networks) if isinstance(network, SnapshotEnsemble) else 1
+        return cls(network, replace(blueprint, snapshots=count), preparer, target)
 
     def predict(self, arrays: Arrays) -> Predictions:
         from automl.training.predict import predict

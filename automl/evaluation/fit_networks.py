@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from automl.architectures.family import Family
+    from automl.architectures.inputs import TabularNet
     from automl.search.trial import Trial
     from automl.task import Task
 
@@ -65,10 +66,7 @@ def fit_networks(
         folds.append(data)
     recipe = Recipe(epochs=epochs, **part_of(trial.config, family, "train"))
     if seconds is not None and device == "cpu":
-        seen = folds[0].train
-        flops = flops_per_row(networks[0], seen.numbers, seen.codes)
-        most = affordable_epochs(flops, len(seen), recipe.batch_size, len(folds), seconds=seconds, most=epochs)
-        recipe = replace(recipe, epochs=most)
+        recipe = _affordable(recipe, networks, folds[0].train, seconds)
     trained = loop.fit(
         networks,
         folds,
@@ -80,7 +78,7 @@ def fit_networks(
         deadline=deadline,
         device=device,
     )
-    models = tuple(NetworkModel(n, *part) for n, part in zip(trained.networks, parts, strict=True))
+    models = tuple(NetworkModel.of(n, *part) for n, part in zip(trained.networks, parts, strict=True))
     effort = float(np.mean([member.best_epoch for member in trained.checkpoint.members])) / recipe.epochs
     return Fitted(
         TrialModel(family.name, trial.config, models, effort or resources.epochs),
@@ -91,6 +89,13 @@ def fit_networks(
         trained.curve,
         trained.checkpoint if trained.complete else None,  # in mid-epoch it is at no point of a full run
     )
+
+
+def _affordable(recipe: Recipe, networks: Sequence[TabularNet], seen: Rows, seconds: float) -> Recipe:
+    """The recipe with as many epochs as a full run of the networks on rows like those seen has seconds for."""
+    flops = flops_per_row(networks[0], seen.numbers, seen.codes)
+    epochs = affordable_epochs(flops, len(seen), recipe.batch_size, len(networks), seconds=seconds, most=recipe.epochs)
+    return replace(recipe, epochs=epochs)
 
 
 def _prepared(

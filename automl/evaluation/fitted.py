@@ -6,7 +6,7 @@ All of it can be taken apart into arrays and JSON, and put together again withou
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -89,6 +89,7 @@ class Blueprint:
     levels: levels of each categorical column, code 0 not counted.
     outputs: columns of its output.
     rows: training rows.
+    snapshots: networks of a snapshot ensemble; 1 is a network alone.
     """
 
     config: dict[str, Any]
@@ -96,6 +97,7 @@ class Blueprint:
     levels: tuple[int, ...]
     outputs: int
     rows: int
+    snapshots: int = 1
 
     def build(self, family: Family, seed: int = 0) -> TabularNet:
         """A network with fresh weights."""
@@ -111,6 +113,13 @@ class Blueprint:
             seed=seed,
         )
 
+    def empty(self, family: Family) -> nn.Module:
+        """A module that a trained network's weights fit into."""
+        from automl.architectures.snapshots import SnapshotEnsemble
+
+        made = [self.build(family) for _ in range(self.snapshots)]
+        return made[0] if self.snapshots == 1 else SnapshotEnsemble(made)
+
 
 @dataclass(frozen=True)
 class NetworkModel:
@@ -120,6 +129,14 @@ class NetworkModel:
     blueprint: Blueprint
     preparer: DensePreparer
     target: Target
+
+    @classmethod
+    def of(cls, network: nn.Module, blueprint: Blueprint, preparer: DensePreparer, target: Target) -> NetworkModel:
+        """With what training has made of the network that was built from the blueprint: itself, or an ensemble."""
+        from automl.architectures.snapshots import SnapshotEnsemble
+
+        count = len(network.networks) if isinstance(network, SnapshotEnsemble) else 1
+        return cls(network, replace(blueprint, snapshots=count), preparer, target)
 
     def predict(self, arrays: Arrays) -> Predictions:
         from automl.training.predict import predict
@@ -279,7 +296,7 @@ def _fold_model(state: State, family: Family) -> FoldModel:
     assert preparer is not None
     values, arrays = parts["weights"]
     blueprint = Blueprint(**{**values, "levels": tuple(values["levels"])})
-    network = blueprint.build(family)
+    network = blueprint.empty(family)
     network.load_state_dict({k: torch.from_numpy(np.array(a)) for k, a in arrays.items()})
     return NetworkModel(network.eval(), blueprint, preparer, target)
 

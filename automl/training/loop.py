@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from automl.architectures.snapshots import SnapshotEnsemble
 from automl.architectures.stacking import duplicate
 from automl.errors import SettingError
 from automl.training.checkpoints import Checkpoint, Member
@@ -19,6 +20,7 @@ from automl.training.data import FoldData
 from automl.training.losses import Loss
 from automl.training.predict import predict
 from automl.training.recipe import Recipe
+from automl.training.regularisers.snapshots import snapshots_before
 from automl.training.together import Together
 
 if TYPE_CHECKING:
@@ -36,7 +38,8 @@ class Fitted:
 
     Attributes
     ----------
-    networks: ordinary modules on the CPU in evaluation mode with the weights of their best epoch, one per fold.
+    networks: ordinary modules on the CPU in evaluation mode with the weights of their best epoch, one per fold; a
+        `SnapshotEnsemble` where snapshots join.
     valid: predictions for each fold's validation rows, float32: (n, classes) probabilities or (n,) values;
         empty where a fold has no validation rows.
     curve: (share of a full run, mean validation loss over the folds) after each epoch, earlier calls included;
@@ -117,7 +120,7 @@ def fit(
     per_epoch = min(len(fold.train) for fold in folds)
     run = _Run(networks, folds, recipe, loss, list(seeds), epochs, per_epoch, device)
     trained, complete = _with_smaller_batches(run, members, _as_one(run, batched), deadline)
-    fitted = [_ready(network, member) for network, member in zip(networks, trained, strict=True)]
+    fitted = [_ready(network, member, recipe) for network, member in zip(networks, trained, strict=True)]
     return Fitted(
         networks=fitted,
         valid=[_validated(network, fold, loss) for network, fold in zip(fitted, folds, strict=True)],
@@ -214,16 +217,19 @@ def _at(network: nn.Module, member: Member) -> nn.Module:
     return made
 
 
-def _ready(network: nn.Module, member: Member) -> nn.Module:
-    """The network with the weights of its best epoch."""
+def _ready(network: nn.Module, member: Member, recipe: Recipe) -> nn.Module:
+    """The network with the weights of its best epoch, beside the snapshots that it was best with."""
     if not member.best:
         raise FloatingPointError(
             f"the loss was not finite after any of {member.epoch} epochs: "
             "a smaller learning rate, or `clip`, or scaled inputs may help"
         )
-    made = duplicate(network)
-    made.load_state_dict(member.best)
-    return made.eval()
+    earlier = [member.snapshots[epoch] for epoch in snapshots_before(recipe, member.best_epoch)]
+    made = []
+    for state in (*earlier, member.best):
+        made.append(duplicate(network))
+        made[-1].load_state_dict(state)
+    return (SnapshotEnsemble(made) if earlier else made[0]).eval()
 
 
 def _validated(network: nn.Module, fold: FoldData, loss: Loss) -> npt.NDArray[np.float32]:

@@ -15,7 +15,7 @@ CONFIG = {
     "max_units": 16,
     "activation": "relu",
     "dropout": 0.0,
-    "batch_norm": False,
+    "norm": "none",
 }
 
 

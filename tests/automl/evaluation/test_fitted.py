@@ -47,6 +47,23 @@ def test_state_gives_the_same_bits_back(name: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_snapshot_ensemble_is_saved_and_loaded_whole(kind: str) -> None:
+    cycles = {"train:schedule": "restarts", "train:restarts_first": 5, "train:restarts_factor": 1.0}
+    trial = make_trial("mlp", **cycles, **{"train:restarts_snapshots": 3})
+    fit = fit_networks(
+        make_task(kind), KNOWN["mlp"], trial, Resources(), epochs=12, checkpoint=None, deadline=None, device="cpu"
+    )
+    # After 5 and 10 epochs, a cycle has ended; each fold was best with the networks of those before its best epoch.
+    assert fit.checkpoint is not None
+    joined = [1 + sum(end < member.best_epoch for end in (5, 10)) for member in fit.checkpoint.members]
+    assert max(joined) > 1
+    assert [fold.blueprint.snapshots for fold in fit.model.folds] == joined  # type: ignore[attr-defined]
+    again = TrialModel.from_state(unpack(pack(fit.model.state())), KNOWN)
+    arrays = make_task(kind, rows=200).arrays
+    assert np.array_equal(again.predict(arrays), fit.model.predict(arrays))
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_row_is_predicted_alone_as_among_others(name: str, kind: str) -> None:
     model, arrays = fitted(name, kind).model, make_task(kind).arrays

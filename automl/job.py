@@ -23,20 +23,23 @@ from automl.evaluation.fitted import EnsembleModel
 from automl.interrupts import finishing
 from automl.search.history import History
 from automl.search.report import failure_report
-from automl.search.trial import Proposal, Trial
+from automl.search.trial import Proposal, State, Trial
 from automl.selection import CANDIDATES, build_ensemble, greedy_rows
 from automl.space import FAMILY
 from automl.task import StoredTask, Task
-from automl.workers import WORKER_MODULES, import_all
+from automl.workers import FIRST_MODULES, WORKER_MODULES, import_all
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
 
     from automl.architectures.family import Family
+    from automl.runners.processes import ProcessRunner
     from automl.search.journal import Journal
     from automl.search.loop import Search
     from metalearn import Store
 
+FULL_SHARE = 0.15
+"""Share of the time limit that a full trial should take at most."""
 GRACE = 1.0
 """Seconds before the end of the search at which training stops by itself, to predict and to save …"""
 GRACE_ROWS = 100_000
@@ -83,6 +86,25 @@ class Plan:
         """The plan with as many epochs as the task's training rows need."""
         return replace(self, epochs=full_epochs(max(len(fold.train) for fold in task.folds)))
 
+    @property
+    def full_seconds(self) -> float | None:
+        """Seconds that a full trial should take, so that a search has some of them; None without a time limit."""
+        return None if self.time_limit is None else FULL_SHARE * self.time_limit
+
+    def runner(self, evaluator: Evaluator) -> ProcessRunner:
+        """Workers for trials, under the limits of the plan."""
+        from automl.runners.processes import ProcessRunner
+
+        return ProcessRunner(
+            evaluator,
+            n_jobs=self.n_jobs,
+            threads=self.threads,
+            time_limit=self.trial_time_limit,
+            memory_limit=self.memory_limit,
+            first=FIRST_MODULES,
+            preload=WORKER_MODULES,
+        )
+
     def identity(self) -> dict[str, Any]:
         """What must be equal for a run to be a continuation of another."""
         return {
@@ -94,6 +116,7 @@ class Plan:
             "ordered": self.n_trials is not None,
             "device": self.device,
             "trial_time_limit": self.trial_time_limit,
+            "full_seconds": self.full_seconds,
         }
 
 
@@ -167,7 +190,6 @@ def _search(
     listen: Callable[[Trial], None],
 ) -> Search:
     """The search, done: its history, and whether it was interrupted."""
-    from automl.runners.processes import ProcessRunner
     from automl.search import catalogue
     from automl.search.loop import Search
 
@@ -182,28 +204,27 @@ def _search(
         epochs=plan.epochs,
         deadline=None if deadline is None else deadline - grace,
         trial_time_limit=plan.trial_time_limit,
+        full_seconds=plan.full_seconds,
         device=plan.device,
     )
     optimizer = catalogue.build(
         plan.method, plan.space, seed=plan.seed, min_share=plan.min_budget, eta=plan.eta, initial=plan.initial
     )
 
+    # The models are read here when the search is over: what that needs is imported while trials run.
+    imports = threading.Thread(target=import_all, args=((*FIRST_MODULES, *WORKER_MODULES),), daemon=True)
+
     def record(trial: Trial) -> None:
         if journal is not None:
             journal.record(trial)
+        if (
+            trial.state is State.DONE and imports.ident is None
+        ):  # not before: the first workers need the cores for the same imports
+            imports.start()
         listen(trial)
 
-    with ProcessRunner(
-        evaluator,
-        n_jobs=plan.n_jobs,
-        threads=plan.threads,
-        time_limit=plan.trial_time_limit,
-        memory_limit=plan.memory_limit,
-        preload=WORKER_MODULES,
-    ) as runner:
+    with plan.runner(evaluator) as runner:
         runner.warm_up()
-        # The models are read here when the search is over: what that needs is imported while trials run.
-        threading.Thread(target=import_all, args=(WORKER_MODULES,), daemon=True).start()
         search = Search(
             optimizer,
             runner,

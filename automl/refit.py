@@ -15,14 +15,13 @@ from automl.errors import SearchFailed
 from automl.evaluation.evaluator import Evaluator, read_model
 from automl.evaluation.fidelity import Fidelity
 from automl.resampling import Fold
-from automl.runners.processes import ProcessRunner
 from automl.search.trial import Proposal, Result, State, Trial, trial_seed
 from automl.task import StoredTask, Task
-from automl.workers import WORKER_MODULES
 
 if TYPE_CHECKING:
     from automl.evaluation.fitted import EnsembleModel
     from automl.job import Plan
+    from automl.runners.processes import ProcessRunner
 
 _NO_ROWS = np.empty(0, dtype=np.int64)
 
@@ -38,20 +37,23 @@ def refit_ensemble(task: Task, plan: Plan, ensemble: EnsembleModel) -> EnsembleM
     SearchFailed: no member could be refitted.
     """
     everything = replace(task, folds=(Fold(np.arange(len(task.y)), _NO_ROWS),))
+    learned = sum(len(fold.train) for fold in task.folds)
     deadline = None if plan.time_limit is None else time.monotonic() + plan.time_limit
     members, failed = list(ensemble.members), dict.fromkeys(range(len(ensemble.members)), "the time limit had passed")
     with tempfile.TemporaryDirectory(prefix="autonet-") as name:
         folder = Path(name)
         stored = StoredTask.write(everything, folder / "task")
-        evaluator = Evaluator(stored, plan.families, Fidelity(("epochs",)), folder, plan.epochs, device=plan.device)
-        with ProcessRunner(
-            evaluator,
-            n_jobs=plan.n_jobs,
-            threads=plan.threads,
-            time_limit=plan.trial_time_limit,
-            memory_limit=plan.memory_limit,
-            preload=WORKER_MODULES,
-        ) as runner:
+        evaluator = Evaluator(
+            stored,
+            plan.families,
+            Fidelity(("epochs",)),
+            folder,
+            plan.epochs,
+            # One network on all rows in place of one per fold: about the same epochs as in the search.
+            full_seconds=None if plan.full_seconds is None else plan.full_seconds * len(task.y) / learned,
+            device=plan.device,
+        )
+        with plan.runner(evaluator) as runner:
             for k, member in enumerate(members):
                 runner.submit(Trial(k, Proposal(member.config, member.effort), trial_seed(plan.seed, k)))
             for number, result in _ended(runner, len(members), deadline):

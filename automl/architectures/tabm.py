@@ -45,7 +45,7 @@ class TabM:
         return space
 
     def recipe_space(self) -> ConfigurationSpace:
-        from ConfigSpace import Categorical, ConfigurationSpace, Constant, Float
+        from ConfigSpace import Categorical, ConfigurationSpace, Constant, Float, Integer
 
         space = ConfigurationSpace()
         space.add(
@@ -53,7 +53,7 @@ class TabM:
             Float("weight_decay", (1e-6, 1e-1), log=True, default=3e-4),
             Categorical("schedule", ["cosine", "constant"], default="cosine"),
             Constant("warmup", 0.0),
-            Constant("batch_size", 256),
+            Integer("batch_size", (32, 1024), log=True, default=256),
             Constant("patience", 16),
             Constant("clip", 1.0),
         )

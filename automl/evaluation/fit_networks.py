@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from automl.evaluation.class_weights import training_weight
+from automl.evaluation.effort import affordable_epochs, flops_per_row
 from automl.evaluation.fidelity import Resources
 from automl.evaluation.fitted import Blueprint, Fitted, NetworkModel, Target, TrialModel
 from automl.preprocessing.dense import DensePreparer
+from automl.preprocessing.labels import Labels
 from automl.space import part_of, section
 from automl.training import checkpoints, loop
 from automl.training.data import FoldData, Rows
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from automl.architectures.family import Family
+    from automl.architectures.inputs import TabularNet
     from automl.search.trial import Trial
     from automl.task import Task
 
@@ -31,6 +37,7 @@ def fit_networks(
     resources: Resources,
     *,
     epochs: int,
+    seconds: float | None = None,
     checkpoint: Path | None,
     deadline: float | None,
     device: str,
@@ -40,26 +47,26 @@ def fit_networks(
     Parameters
     ----------
     epochs: of a full run.
+    seconds: that a full run should take at most, by having fewer epochs; None for as long as it takes.
     checkpoint: of the same configuration on the same rows, to go on from; None starts anew.
     deadline: `time.monotonic` value at which training stops with the best weights so far.
     """
-    config = section(trial.config, family.name)
-    recipe = Recipe(epochs=epochs, **part_of(trial.config, family, "train"))
+    config, choices = section(trial.config, family.name), part_of(trial.config, family, "prepare")
     seeds = [int(s) for s in np.random.SeedSequence(trial.seed).generate_state(len(task.folds))]
     parts, folds, networks = [], [], []
     for fold, seed in zip(task.folds, seeds, strict=True):
         rows = fold.subset(resources.rows, task.least_rows)
-        train = task.arrays.take(rows)
-        preparer = DensePreparer.fit(train, task.gaps, **part_of(trial.config, family, "prepare"))
-        target = Target.of(task.y[rows], task.outputs)
-        levels = tuple(n - 1 for n in task.levels)
+        preparer, target, data = _prepared(task, rows, fold.valid, choices)
+        levels = tuple(n - 1 for n in preparer.levels(task.levels))
         blueprint = Blueprint(config, preparer.width, levels, task.outputs, len(rows))
-        learned = _rows(task, rows, preparer, target)
         network = blueprint.build(family, seed)
-        network.prime(learned.numbers, learned.codes, learned.targets, seed)
+        network.prime(data.train.numbers, data.train.codes, data.train.targets, seed)
         parts.append((blueprint, preparer, target))
         networks.append(network)
-        folds.append(FoldData(learned, _rows(task, fold.valid, preparer, target) if len(fold.valid) else None))
+        folds.append(data)
+    recipe = Recipe(epochs=epochs, **part_of(trial.config, family, "train"))
+    if seconds is not None and device == "cpu":
+        recipe = _affordable(recipe, networks, folds[0].train, seconds)
     trained = loop.fit(
         networks,
         folds,
@@ -72,7 +79,7 @@ def fit_networks(
         device=device,
     )
     models = tuple(NetworkModel.of(n, *part) for n, part in zip(trained.networks, parts, strict=True))
-    effort = float(np.mean([member.best_epoch for member in trained.checkpoint.members])) / epochs
+    effort = float(np.mean([member.best_epoch for member in trained.checkpoint.members])) / recipe.epochs
     return Fitted(
         TrialModel(family.name, trial.config, models, effort or resources.epochs),
         [
@@ -84,12 +91,40 @@ def fit_networks(
     )
 
 
-def _rows(task: Task, rows: NDArray[np.int64], preparer: DensePreparer, target: Target) -> Rows:
-    arrays = task.arrays.take(rows)
+def _affordable(recipe: Recipe, networks: Sequence[TabularNet], seen: Rows, seconds: float) -> Recipe:
+    """The recipe with as many epochs as a full run of the networks on rows like those seen has seconds for."""
+    flops = flops_per_row(networks[0], seen.numbers, seen.codes)
+    epochs = affordable_epochs(flops, len(seen), recipe.batch_size, len(networks), seconds=seconds, most=recipe.epochs)
+    return replace(recipe, epochs=epochs)
+
+
+def _prepared(
+    task: Task, rows: NDArray[np.int64], valid: NDArray[np.int64], choices: Mapping[str, Any]
+) -> tuple[DensePreparer, Target, FoldData]:
+    """The preparation learned from training rows, and both kinds of rows prepared by it."""
+    train, y = task.arrays.take(rows), task.y[rows]
+    labels, target = Labels(y, task.outputs), Target.of(y, task.outputs)
+    preparer, numbers = DensePreparer.fit_transform(train, task.gaps, levels=task.levels, labels=labels, **choices)
+    learned = _rows(task, rows, numbers, preparer.codes(train), target, training_weight(task, rows, choices))
+    if not len(valid):
+        return preparer, target, FoldData(learned, None)
+    judged, weight = task.arrays.take(valid), None if task.weight is None else task.weight[valid]
+    judges = _rows(task, valid, preparer.transform(judged), preparer.codes(judged), target, weight)
+    return preparer, target, FoldData(learned, judges)
+
+
+def _rows(
+    task: Task,
+    rows: NDArray[np.int64],
+    numbers: NDArray[np.float32],
+    codes: NDArray[np.int32],
+    target: Target,
+    weight: NDArray[np.float64] | None,
+) -> Rows:
     y = target.encode(task.y[rows])
     return Rows(
-        torch.from_numpy(preparer.transform(arrays)),
-        torch.from_numpy(arrays.codes.astype(np.int64)),
+        torch.from_numpy(numbers),
+        torch.from_numpy(codes.astype(np.int64)),
         torch.from_numpy(y.astype(np.int64 if task.classification else np.float32)),
-        None if task.weight is None else torch.from_numpy(task.weight[rows].astype(np.float32)),
+        None if weight is None else torch.from_numpy(weight.astype(np.float32)),
     )

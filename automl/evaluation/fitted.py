@@ -15,6 +15,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from automl.artefact import State, nest, unnest
+from automl.calibration import Calibration
 from automl.errors import ArtefactError
 from automl.evaluation import estimators
 from automl.preprocessing.columns import Arrays
@@ -141,7 +142,7 @@ class NetworkModel:
         from automl.training.predict import predict
 
         kind: Loss = "cross_entropy" if self.target.outputs > 1 else "squared"
-        values = predict(self.network, self.preparer.transform(arrays), arrays.codes, kind)
+        values = predict(self.network, self.preparer.transform(arrays), self.preparer.codes(arrays), kind)
         return self.target.decode(values.reshape(len(arrays), self.target.outputs))
 
     def state(self) -> State:
@@ -199,14 +200,26 @@ def trusted_by(family: Family) -> tuple[str, ...]:
     return tuple(getattr(family, "trusted", ()))
 
 
-def estimator_inputs(arrays: Arrays, preparer: DensePreparer | None, levels: tuple[int, ...]) -> Any:
-    """(rows, columns) for a scikit-learn estimator: ordinal without a preparer, else prepared and one-hot."""
+def estimator_inputs(
+    arrays: Arrays,
+    preparer: DensePreparer | None,
+    levels: tuple[int, ...],
+    numbers: NDArray[np.float32] | None = None,
+) -> Any:
+    """(rows, columns) for a scikit-learn estimator: ordinal without a preparer, else prepared and one-hot.
+
+    Parameters
+    ----------
+    numbers: what the preparer made of the rows, where they are those that it was fitted on.
+    """
     if preparer is None:
         return ordinal(arrays, levels)[0]
-    numbers = preparer.transform(arrays)
+    if numbers is None:
+        numbers = preparer.transform(arrays)
+    codes, levels = preparer.codes(arrays), preparer.levels(levels)
     if sum(levels) <= DENSE_LEVELS:
-        return np.hstack([numbers, one_hot(arrays.codes, levels)])
-    return sparse.hstack([sparse.csr_array(numbers), one_hot(arrays.codes, levels, as_sparse=True)], format="csr")
+        return np.hstack([numbers, one_hot(codes, levels)])
+    return sparse.hstack([sparse.csr_array(numbers), one_hot(codes, levels, as_sparse=True)], format="csr")
 
 
 @dataclass(frozen=True)
@@ -297,17 +310,20 @@ class EnsembleModel:
     members: the trial models.
     weights: positive, summing to 1, one a member.
     trials: numbers of the trials that the members come from.
+    calibration: what is done to its probabilities.
     """
 
     members: Sequence[TrialModel]
     weights: Sequence[float]
     trials: Sequence[int]
+    calibration: Calibration
 
     def predict(self, arrays: Arrays) -> Predictions:
         """(rows, outputs), block by block: what members need in between must not grow with the table."""
         blocks = [arrays.take(slice(i, i + BLOCK_ROWS)) for i in range(0, max(1, len(arrays)), BLOCK_ROWS)]
         with threadpool_limits(None if len(arrays) > SHARED_ROWS else 1):
-            return np.concatenate([self._predict(block) for block in blocks])
+            outputs = np.concatenate([self._predict(block) for block in blocks])
+        return self.calibration.probabilities(outputs)
 
     def _predict(self, arrays: Arrays) -> Predictions:
         total = self.weights[0] * self.members[0].predict(arrays)

@@ -11,7 +11,13 @@ from automl.errors import SettingError
 from automl.space import FAMILY, complete, joint_space, part_of, section
 
 ALL = [family(name) for name in FAMILIES]
-USED = {"dense": {"prepare", "train"}, "one-hot": {"prepare"}, "ordinal": set()}
+OWN = {"prepare": "preparation_space", "train": "recipe_space"}
+
+
+def prefixes_of(name: str) -> set[str]:
+    """What stands before the colon in a configuration of this family."""
+    used = {"ordinal": set(), "one-hot": {"prepare"}}.get(inputs_of(family(name)), set(OWN))
+    return {name} | {f"{name}.{part}" if hasattr(family(name), OWN[part]) else part for part in used}
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +32,7 @@ def test_samples_hold_what_their_family_needs_and_nothing_else(space: Configurat
         chosen = config[FAMILY]
         seen.add(chosen)
         prefixes = {name.partition(":")[0] for name in config if name != FAMILY}
-        assert prefixes == {chosen} | USED[inputs_of(family(chosen))]
+        assert prefixes == prefixes_of(chosen)
     assert seen == set(FAMILIES)
 
 
@@ -95,8 +101,12 @@ def test_complete_fills_in_defaults_and_leaves_out_what_is_inactive(space: Confi
     assert whole == {
         FAMILY: "linear",
         "linear:strength": 2.0,
+        "prepare:class_weighting": False,
+        "prepare:coalescing": False,
+        "prepare:encoding": "embedding",
         "prepare:imputation": "median",
         "prepare:missing_indicator": True,
+        "prepare:reduction": "none",
         "prepare:scaling": "quantile",
     }
     assert all(type(value) in (str, int, float, bool) for value in whole.values())

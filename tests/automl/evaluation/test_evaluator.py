@@ -14,6 +14,7 @@ from sklearn.model_selection import KFold
 from small_tasks import EPOCHS, KINDS, evaluator, make_task, make_trial, run, whole
 
 from automl.architectures.catalogue import FAMILIES, family
+from automl.architectures.family import is_network
 from automl.evaluation import fit_networks
 from automl.evaluation.evaluator import CHECKPOINT, OUT_OF_FOLD, read_model
 from automl.evaluation.fidelity import Fidelity
@@ -25,7 +26,14 @@ from automl.task import Task
 from automl.training import loop
 
 KNOWN = {name: family(name) for name in FAMILIES}
-NETWORKS = ("mlp", "resnet")
+NETWORKS = tuple(name for name in FAMILIES if is_network(family(name)))
+FAST = {
+    "ft_transformer": {"ft_transformer.train:learning_rate": 3e-3},
+    "mlp": {"train:learning_rate": 0.03},
+    "resnet": {"train:learning_rate": 0.03},
+    "tabm": {"tabm.train:learning_rate": 0.01},
+}
+"""Learning rates for few epochs."""
 
 
 def expected_out_of_fold(task: Task, folder: Path) -> Any:
@@ -50,7 +58,7 @@ def test_out_of_fold_predictions_are_those_of_the_saved_models(name: str, kind: 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_learns_more_than_the_shares_of_the_classes(name: str, tmp_path: Path) -> None:
     task = make_task(rows=300)
-    trial = make_trial(name, **({"train:learning_rate": 0.03} if name in NETWORKS else {}))
+    trial = make_trial(name, **FAST.get(name, {}))
     assert run(task, tmp_path, trial).loss < 0.95 * np.log(3)
 
 
@@ -119,6 +127,33 @@ def test_promoted_trials_train_only_the_difference_and_end_as_if_uninterrupted(
     assert all(np.array_equal(resumed[key], straight[key]) for key in straight)
     one, other = (np.load(tmp_path / at / OUT_OF_FOLD) for at in ("chain/2", "once/0"))
     assert np.array_equal(one, other)
+
+
+PREPARED = (
+    {"prepare:encoding": "target", "prepare:reduction": "pca", "prepare:class_weighting": True},
+    {"prepare:encoding": "one_hot", "prepare:coalescing": True, "prepare:reduction": "select"},
+    {"prepare:encoding": "ordinal", "prepare:reduction": "nystroem", "prepare:scaling": "power"},
+    {"prepare:coalescing": True, "prepare:min_frequency": 0.09, "prepare:reduction": "polynomial"},
+)
+
+
+@pytest.mark.parametrize("config", PREPARED, ids=lambda config: "-".join(map(str, config.values())))
+@pytest.mark.parametrize("name", ["mlp", "linear"])
+def test_prepared_otherwise_a_trial_resumes_and_is_kept_bit_for_bit(
+    name: str, config: dict[str, Any], tmp_path: Path
+) -> None:
+    task = make_task(rows=100)  # folds of 66 and 67 rows
+    chain = evaluator(task, tmp_path / "chain")
+    for number, (budget, parent) in enumerate([(1 / 3, None), (1.0, 0)]):
+        chain(make_trial(name, number, budget, parent, **config))
+    result = run(task, tmp_path / "once", make_trial(name, **config))
+    assert result.state is State.DONE
+    one, other = (np.load(tmp_path / at / OUT_OF_FOLD) for at in ("chain/1", "once/0"))
+    assert np.array_equal(one, other)
+    assert one == pytest.approx(expected_out_of_fold(task, tmp_path / "once" / "0"), rel=1e-6, abs=1e-6)
+    model = read_model(tmp_path / "once" / "0", KNOWN)
+    alone = [model.predict(task.arrays.take(slice(k, k + 1))) for k in range(10)]
+    assert np.concatenate(alone) == pytest.approx(model.predict(task.arrays)[:10], rel=1e-12)
 
 
 def test_more_rows_are_trained_on_anew(tmp_path: Path) -> None:
@@ -190,7 +225,7 @@ def test_weights_change_what_is_learned(name: str, tmp_path: Path) -> None:
     task = make_task(classes=2)
     task = replace(task, y=np.random.default_rng(1).permutation(task.y))  # nothing to learn but the share of classes
     heavy = replace(task, weight=np.where(task.y == 1, 20.0, 0.1))
-    trial = make_trial(name, **({"train:learning_rate": 0.05} if name in NETWORKS else {}))
+    trial = make_trial(name, **FAST.get(name, {}))
     run(task, tmp_path / "even", trial)
     run(heavy, tmp_path / "heavy", trial)
     even, tilted = (np.load(tmp_path / part / "0" / OUT_OF_FOLD)[:, 1].mean() for part in ("even", "heavy"))

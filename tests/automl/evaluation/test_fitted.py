@@ -13,7 +13,9 @@ from sklearn.metrics import log_loss
 from small_tasks import KINDS, LEVELS, make_task, make_trial, run, whole
 
 from automl.architectures.catalogue import FAMILIES, family
+from automl.architectures.family import is_network
 from automl.artefact import pack, unpack
+from automl.calibration import Calibration
 from automl.errors import ArtefactError
 from automl.evaluation import estimators
 from automl.evaluation.estimators import Rows
@@ -30,7 +32,7 @@ KNOWN = {name: family(name) for name in FAMILIES}
 
 def fitted(name: str, kind: str) -> Fitted:
     task, trial, resources = make_task(kind), make_trial(name), Resources()
-    if name in ("mlp", "resnet"):
+    if is_network(KNOWN[name]):
         return fit_networks(task, KNOWN[name], trial, resources, epochs=3, checkpoint=None, deadline=None, device="cpu")
     return fit_estimators(task, KNOWN[name], trial, resources, None)
 
@@ -93,7 +95,7 @@ def test_a_trial_is_the_mean_of_its_folds_and_an_ensemble_the_weighted_mean_of_i
     one, other = fitted("linear", "classification").model, fitted("gradient_boosting", "classification").model
     parts = [fold.predict(arrays) for fold in one.folds]
     assert one.predict(arrays) == pytest.approx(np.mean(parts, axis=0))
-    ensemble = EnsembleModel([one, other], [0.25, 0.75], [3, 5])
+    ensemble = EnsembleModel([one, other], [0.25, 0.75], [3, 5], Calibration())
     expected = 0.25 * one.predict(arrays) + 0.75 * other.predict(arrays)
     assert ensemble.predict(arrays) == pytest.approx(expected)
 

@@ -224,12 +224,13 @@ def _ready(network: nn.Module, member: Member, recipe: Recipe) -> nn.Module:
             f"the loss was not finite after any of {member.epoch} epochs: "
             "a smaller learning rate, or `clip`, or scaled inputs may help"
         )
-    earlier = [member.snapshots[epoch] for epoch in snapshots_before(recipe, member.best_epoch)]
+    earlier = snapshots_before(recipe, member.best_epoch)
+    joined = [member.snapshots[epoch] for epoch in earlier[len(earlier) - member.best_snapshots :]]
     made = []
-    for state in (*earlier, member.best):
+    for state in (*joined, member.best):
         made.append(duplicate(network))
         made[-1].load_state_dict(state)
-    return (SnapshotEnsemble(made) if earlier else made[0]).eval()
+    return (SnapshotEnsemble(made) if joined else made[0]).eval()
 
 
 def _validated(network: nn.Module, fold: FoldData, loss: Loss) -> npt.NDArray[np.float32]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from operator import itemgetter
 
 import numpy as np
 import torch
@@ -188,10 +189,8 @@ class Together:
     def _judge(self, whole: bool) -> None:
         """Validate, keep what is best, and stop the members whose patience or numbers are at an end."""
         self.candidate.eval()
-        earlier = [self.snapshots[epoch] for epoch in snapshots_before(self.recipe, self.epoch)]
-        losses = self.judged.losses(SnapshotEnsemble([*earlier, self.candidate]) if earlier else self.candidate)
         better = []
-        for m, (member, loss) in enumerate(zip(self.members, losses, strict=True)):
+        for m, (member, (loss, joined)) in enumerate(zip(self.members, self._validated(), strict=True)):
             finite = math.isfinite(loss)
             loss = loss if finite else math.inf
             better.append(finite and (not self.validated or loss < member.best_loss))
@@ -202,11 +201,26 @@ class Together:
                 losses=(*member.losses, loss) if whole else member.losses,
                 best_epoch=best_epoch,
                 best_loss=best_loss,
+                best_snapshots=joined if better[m] else member.best_snapshots,
                 epoch=self.epoch,
                 steps=self.optimizer.steps,
                 stopped=not (finite and patient),
             )
         self._keep(better)
+
+    def _validated(self) -> list[tuple[float, int]]:
+        """Each member's loss and how many of its snapshots join it: as many as make the loss least.
+
+        The first cycles may have ended with networks that are too bad to help.
+        """
+        earlier = [self.snapshots[epoch] for epoch in snapshots_before(self.recipe, self.epoch)]
+        counts = range(len(earlier) + 1) if self.validated else [len(earlier)]
+        tried = {}
+        for n in counts:
+            joined = earlier[len(earlier) - n :]
+            tried[n] = self.judged.losses(SnapshotEnsemble([*joined, self.candidate]) if joined else self.candidate)
+        # Of equal losses, those that are not numbers included, the first: with the fewest snapshots.
+        return [min(((tried[n][m], n) for n in counts), key=itemgetter(0)) for m in range(len(self.members))]
 
     def _keep(self, better: Sequence[bool]) -> None:
         """Copy the present weights of the members that are better than ever."""

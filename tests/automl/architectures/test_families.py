@@ -84,7 +84,8 @@ def test_every_configuration_learns_one_batch_by_heart(of: str | Family) -> None
     numbers, codes, targets = batch(rows=24)
     for config in configurations(of):
         # Dropout is meant to hinder learning by heart, so it is left out here.
-        net = network(of, {name: 0.0 if "dropout" in name else value for name, value in config.items()})
+        hindered = {name for name, value in config.items() if "dropout" in name and isinstance(value, float)}
+        net = network(of, {**config, **dict.fromkeys(hindered, 0.0)})
         optimizer = torch.optim.AdamW(net.parameters(), lr=5e-3)
         for _ in range(150):
             loss = loss_of(net(numbers, codes), targets)
@@ -237,7 +238,7 @@ def test_a_residual_network_without_skips_is_a_chain_of_its_branches() -> None:
 
 
 @pytest.mark.parametrize(("name", "kind"), [("layer", nn.LayerNorm), ("batch", nn.BatchNorm1d), ("none", None)])
-@pytest.mark.parametrize("of", NETWORKS)
+@pytest.mark.parametrize("of", ["mlp", "resnet"])
 def test_the_norm_is_the_one_that_was_chosen(of: str, name: str, kind: type[nn.Module] | None) -> None:
     body = family(of).build(Shape(6, 3, 50), **{**configurations(of)[0], "norm": name})
     assert {type(leaf) for leaf in body.modules()} & {nn.LayerNorm, nn.BatchNorm1d} == ({kind} if kind else set())

@@ -59,7 +59,7 @@ class Family(Protocol):
     budgeted: bool, True when absent. False says that a share of the epochs buys nothing less, so that a promoted
         trial is its parent over again and need not be trained.
     recipe_space, preparation_space: methods that give a fresh space of `training.recipe.Recipe` and of
-        `preprocessing.dense.DensePreparer.fit` for this family alone, in place of those that families share.
+        `preprocessing.choices.Preparation` for this family alone, in place of those that families share.
     trusted: names of types that skops may load beside its own, for estimators of other libraries.
 
     Examples

@@ -23,9 +23,14 @@ KINDS = ("classification", "regression")
 LEVELS = (4, 3)
 SPACE = joint_space([family(name) for name in FAMILIES], seed=0)
 SMALL: Mapping[str, Mapping[str, Any]] = {
+    "catboost": {},
+    "extra_trees": {"extra_trees:min_samples_leaf": 5},
     "gradient_boosting": {"gradient_boosting:max_iter": 50, "gradient_boosting:min_samples_leaf": 5},
+    "lightgbm": {},
     "linear": {},
     "mlp": {"mlp:max_units": 16, "train:batch_size": 32},
+    "nearest_neighbors": {},
+    "random_forest": {"random_forest:min_samples_leaf": 5},
     "resnet": {"resnet:n_blocks": 1, "train:batch_size": 32},
 }
 """Configurations that are quick to train; defaults for the rest."""

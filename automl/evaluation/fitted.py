@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
+from automl.architectures.catalogue import what_is_missing
+from automl.architectures.learner import is_learner
 from automl.artefact import State, nest, unnest
 from automl.calibration import Calibration
 from automl.errors import ArtefactError
@@ -158,7 +160,7 @@ class NetworkModel:
 
 @dataclass(frozen=True)
 class EstimatorModel:
-    """A scikit-learn estimator on one-hot (with preparation) or ordinal inputs.
+    """A scikit-learn estimator or a learner on one-hot (with preparation) or ordinal inputs.
 
     `trusted` names the types in it that only its family vouches for.
     """
@@ -172,8 +174,9 @@ class EstimatorModel:
     def predict(self, arrays: Arrays) -> Predictions:
         if not len(arrays):
             return np.empty((0, self.target.outputs))  # scikit-learn refuses tables without rows
-        # In float32 the same row would be predicted a little otherwise alone than among others.
-        X = estimator_inputs(arrays, self.preparer, self.levels).astype(np.float64)
+        X = estimator_inputs(arrays, self.preparer, self.levels)
+        if not is_learner(self.estimator):
+            X = X.astype(np.float64)  # in float32 a row would be predicted a little otherwise alone than among others
         if self.target.outputs == 1:
             return self.target.decode(np.asarray(self.estimator.predict(X), dtype=np.float64).reshape(X.shape[0], 1))
         found = self.estimator.predict_proba(X)
@@ -193,11 +196,6 @@ class EstimatorModel:
         if self.preparer is not None:
             parts["preparer"] = self.preparer.state()
         return nest(parts)
-
-
-def trusted_by(family: Family) -> tuple[str, ...]:
-    """Types that a saved estimator of the family may hold beside scikit-learn's common ones; an optional attribute."""
-    return tuple(getattr(family, "trusted", ()))
 
 
 def estimator_inputs(
@@ -260,6 +258,8 @@ class TrialModel:
                 f"({', '.join(families)}); pass an object of it: automl.load(path, families=[...])"
             )
         family = families[values["family"]]
+        if missing := what_is_missing(family):
+            raise ArtefactError(f"the model cannot be read: {missing}")
         parts = unnest((values["folds"], arrays))
         folds = tuple(_fold_model(parts[str(k)], family) for k in range(len(parts)))
         return cls(family.name, values["config"], folds, values["effort"])
@@ -289,8 +289,8 @@ def _fold_model(state: State, family: Family) -> FoldModel:
     preparer = DensePreparer.from_state(*parts["preparer"]) if "preparer" in parts else None
     if "estimator" in parts:
         levels = tuple(parts["inputs"][0]["levels"])
-        trusted = trusted_by(family)
-        return EstimatorModel(estimators.load(parts["estimator"], trusted), preparer, levels, target, trusted)
+        trusted = estimators.trusted_by(family)
+        return EstimatorModel(estimators.load(parts["estimator"], family), preparer, levels, target, trusted)
     import torch
 
     assert preparer is not None

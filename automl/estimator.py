@@ -249,6 +249,11 @@ class _AutoNet(BaseEstimator):
         check_is_fitted(self, "ensemble_")
         return self.encoder_.transform(self._checked(X, reset=False))
 
+    def _outputs(self, arrays: Arrays) -> NDArray[np.float64]:
+        from joblib import effective_n_jobs
+
+        return self.ensemble_.predict(arrays, effective_n_jobs(self.n_jobs))
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
@@ -284,7 +289,7 @@ class AutoNetClassifier(ClassifierMixin, _AutoNet):
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probabilities (n, classes), in the order of `classes_`."""
         arrays = self._arrays(X)
-        outputs = self.ensemble_.predict(arrays)
+        outputs = self._outputs(arrays)
         return outputs / outputs.sum(axis=1, keepdims=True)
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -316,7 +321,7 @@ class AutoNetRegressor(RegressorMixin, _AutoNet):
     def predict(self, X: Any) -> NDArray[np.float64]:
         """The value of each row (n,)."""
         arrays = self._arrays(X)
-        return self.ensemble_.predict(arrays)[:, 0]
+        return self._outputs(arrays)[:, 0]
 
 
 def _check_lengths(X: Any, y: NDArray[Any], groups: Any) -> None:

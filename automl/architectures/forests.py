@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.architectures.learner import Rows
+from automl.architectures.learner import VISIT, Rows
 from automl.artefact import State
 
 TREES = 150
@@ -163,6 +163,11 @@ class Forest:
     @property
     def effort(self) -> float:
         return len(self._walkers) / TREES
+
+    @property
+    def work(self) -> float:
+        depths = np.log2(np.maximum(self._trees.counts, 2))
+        return float(VISIT * (1.5 * depths.sum() + len(depths) * self._trees.values.shape[1]))
 
     def predict(self, X: NDArray[Any]) -> NDArray[np.float64]:
         return self._votes(X)[:, 0] / len(self._walkers)

@@ -86,6 +86,11 @@ class Neighbors:
         self._mean = np.average(self._targets, axis=0, weights=weight)
         self._index = neighbors.NearestNeighbors(n_neighbors=min(self.n_neighbors + 1, X.shape[0])).fit(X)
 
+    @property
+    def work(self) -> float:
+        # Compared with all kept rows, a nanosecond for each of their columns; then the neighbours are counted.
+        return float(1e-3 * self._X.shape[0] * self._X.shape[1] + 0.05 * self.n_neighbors)
+
     def predict(self, X: Any) -> NDArray[np.float64]:
         return self._means(X)[:, 0]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from automl.architectures.learner import Rows, is_learner
+from automl.architectures.learner import VISIT, Rows, is_learner
 from automl.artefact import State
 from automl.errors import SettingError
 
@@ -90,6 +90,14 @@ def effort(estimator: Any) -> float:
     return float(len(estimator._predictors) / estimator.max_iter)
 
 
+def work(estimator: Any) -> float:
+    """Microseconds that a CPU core needs to predict a row, about."""
+    if is_learner(estimator):
+        return estimator.work
+    trees = [tree for iteration in getattr(estimator, "_predictors", ()) for tree in iteration]
+    return 1.0 + VISIT * float(sum(np.log2(len(tree.nodes) + 1) for tree in trees))
+
+
 def dump(estimator: Any, trusted: tuple[str, ...] = ()) -> State:
     """An estimator as arrays; the trees of a boosting as three arrays instead of thousands of small files.
 
@@ -152,7 +160,7 @@ def load(state: State, family: Family) -> Any:
 
     values, arrays = state
     if _OWN in values:
-        return family.restore((values[_OWN], arrays))
+        return family.restore((values[_OWN], arrays))  # type: ignore[attr-defined]  # such families have it
     estimator = skops.io.loads(arrays["skops"].tobytes(), trusted=[*_TRUSTED, *trusted_by(family)])
     if "iterations" not in values:
         return estimator

@@ -29,7 +29,7 @@ _PLAIN = {
     "Ridge": "sklearn.linear_model",
     "DummyClassifier": "sklearn.dummy",
 }
-"""Estimators that are a few arrays and numbers: kept as these, since importing skops takes seconds (it imports torch)."""
+"""Estimators that are a few arrays and numbers: kept as these, since importing skops, which imports torch, is slow."""
 
 
 def fit(estimator: Any, train: Rows, valid: Rows, *, share: float, seed: int, deadline: float | None) -> Any:

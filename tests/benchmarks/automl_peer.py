@@ -38,7 +38,7 @@ def flaml(job: dict[str, Any], parts: dict[str, Part]) -> dict[str, Any]:
     from flaml import AutoML
 
     settings = {"task": "classification", "metric": "log_loss", "time_budget": job["time_limit"], "verbose": 0}
-    return fitted(AutoML(), parts, as_they_are, **settings, n_jobs=job["jobs"], seed=job["seed"])
+    return fitted(AutoML(), job["labels"], parts, as_they_are, **settings, n_jobs=job["jobs"], seed=job["seed"])
 
 
 SYSTEMS = {"AutoGluon": autogluon, "FLAML": flaml}

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ import pandas as pd
 
 FOLDER = Path(__file__).parent
 LAST = 2000
-"""Characters of a script's standard error that are told when it fails."""
+"""Characters of a script's standard error that are printed when it fails."""
 
 
 def ask(
@@ -55,7 +56,8 @@ def ask(
             stderr=subprocess.PIPE,
             text=True,
             cwd=name,
-            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+            # Threads that wait actively take the cores from those that work, if anything else runs.
+            env={**os.environ, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"},
             start_new_session=True,
         )
         stop = watch(started.pid) if watch is not None else None
@@ -68,7 +70,8 @@ def ask(
                 os.killpg(started.pid, signal.SIGKILL)
             started.wait()
         if started.returncode:
-            raise RuntimeError(errors[-LAST:])
+            print(errors[-LAST:], file=sys.stderr)
+            raise RuntimeError(errors.strip().splitlines()[-1])
         found: dict[str, Any] = json.loads(answer.read_text())
         return found
 

@@ -31,19 +31,20 @@ def answer(function: Callable[[dict[str, Any], dict[str, Part]], dict[str, Any]]
     Path("answer.json").write_text(json.dumps(function(job, parts)))
 
 
-def fitted(model: Any, parts: dict[str, Part], prepare: Callable[[Any], Any], **arguments: Any) -> dict[str, Any]:
+def fitted(
+    model: Any, labels: bool, parts: dict[str, Part], prepare: Callable[[Any], Any], **arguments: Any
+) -> dict[str, Any]:
     """Fit a scikit-learn-like model on the part "train"; seconds, and what it predicts for the part "test"."""
     (X, y), (X_test, _) = parts["train"], parts["test"]
     began = time.monotonic()
     model.fit(prepare(X), y, **arguments)
     fit_end = time.monotonic()
-    classes = getattr(model, "classes_", None)
     test = prepare(X_test)
-    predicted = model.predict(test) if classes is None else model.predict_proba(test)
+    predicted = model.predict_proba(test) if labels else model.predict(test)
     return {
         "seconds": fit_end - began,
         "predict_seconds": time.monotonic() - fit_end,
-        "classes": None if classes is None else [str(c) for c in classes],
+        "classes": [str(c) for c in model.classes_] if labels else None,
         "predicted": np.asarray(predicted, dtype=np.float64).tolist(),
     }
 

@@ -18,7 +18,7 @@ def lightgbm(job: dict[str, Any], parts: dict[str, Part]) -> dict[str, Any]:
 
     kind = LGBMClassifier if job["labels"] else LGBMRegressor
     model = kind(random_state=job["seed"], n_jobs=job["jobs"], verbose=-1)
-    return fitted(model, parts, native(parts["train"][0]))
+    return fitted(model, job["labels"], parts, native(parts["train"][0]))
 
 
 def catboost(job: dict[str, Any], parts: dict[str, Part]) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def catboost(job: dict[str, Any], parts: dict[str, Part]) -> dict[str, Any]:
     X = parts["train"][0]
     kind = CatBoostClassifier if job["labels"] else CatBoostRegressor
     model = kind(random_seed=job["seed"], thread_count=job["jobs"], verbose=False, allow_writing_files=False)
-    return fitted(model, parts, filled(X, numbers_too=False), cat_features=kinds(X)[0])
+    return fitted(model, job["labels"], parts, filled(X, numbers_too=False), cat_features=kinds(X)[0])
 
 
 def boosting(job: dict[str, Any], parts: dict[str, Part]) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def boosting(job: dict[str, Any], parts: dict[str, Part]) -> dict[str, Any]:
         make_column_transformer((ordinal, categories), ("passthrough", numbers)),
         kind(random_state=job["seed"], categorical_features=levels or None),
     )
-    return fitted(model, parts, as_they_are)
+    return fitted(model, job["labels"], parts, as_they_are)
 
 
 def forest(job: dict[str, Any], parts: dict[str, Part]) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def forest(job: dict[str, Any], parts: dict[str, Part]) -> dict[str, Any]:
         make_column_transformer((ordinal, categories), (SimpleImputer(strategy="median"), numbers)),
         kind(random_state=job["seed"], n_jobs=job["jobs"]),
     )
-    return fitted(model, parts, as_they_are)
+    return fitted(model, job["labels"], parts, as_they_are)
 
 
 def pytabkit(job: dict[str, Any], parts: dict[str, Part]) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def pytabkit(job: dict[str, Any], parts: dict[str, Part]) -> dict[str, Any]:
     X = parts["train"][0]
     made = getattr(models, f"{job['system']}_{'Classifier' if job['labels'] else 'Regressor'}")
     model = made(random_state=job["seed"], device="cpu", n_threads=job["jobs"], n_cv=1)
-    return fitted(model, parts, filled(X, numbers_too=True), cat_col_names=kinds(X)[0])
+    return fitted(model, job["labels"], parts, filled(X, numbers_too=True), cat_col_names=kinds(X)[0])
 
 
 SYSTEMS = {

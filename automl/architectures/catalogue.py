@@ -11,12 +11,17 @@ from automl.errors import SettingError, unknown
 
 FAMILIES: Mapping[str, str] = MappingProxyType(
     {
+        "autonet_1": "automl.architectures.autonet_1:AutoNet1",
         "ft_transformer": "automl.architectures.ft_transformer:FTTransformer",
         "gradient_boosting": "automl.architectures.gradient_boosting:GradientBoosting",
         "linear": "automl.architectures.linear:Linear",
         "mlp": "automl.architectures.mlp:MLP",
+        "mlp_backbone": "automl.architectures.mlp_backbone:MLPBackbone",
         "realmlp": "automl.architectures.realmlp:RealMLP",
         "resnet": "automl.architectures.resnet:ResNet",
+        "resnet_backbone": "automl.architectures.resnet_backbone:ResNetBackbone",
+        "shaped_mlp_backbone": "automl.architectures.shaped_mlp_backbone:ShapedMLPBackbone",
+        "shaped_resnet_backbone": "automl.architectures.shaped_resnet_backbone:ShapedResNetBackbone",
         "tabm": "automl.architectures.tabm:TabM",
     }
 )

@@ -60,6 +60,8 @@ class Family(Protocol):
         trial is its parent over again and need not be trained.
     recipe_space, preparation_space: methods that give a fresh space of `training.recipe.Recipe` and of
         `preprocessing.dense.DensePreparer.fit` for this family alone, in place of those that families share.
+    recipe: method that turns a configuration of `recipe_space` into fields of `Recipe`, called as
+        `recipe(rows, **config)` with the number of training rows, where the two have other names.
     trusted: names of types that skops may load beside its own, for estimators of other libraries.
 
     Examples

@@ -42,6 +42,8 @@ _PARAMETERS = """
         What smaller budgets save: "epochs", "rows" (nested stratified subsets), or both. None: as the preset says.
     search_space : str or ConfigurationSpace, default=None
         Name of a file in configs/spaces, or hyperparameters that replace those of the same name in the preset's space.
+        Beside "default" and "neural", "autonet-1", "autonet-2", "autopytorch" and "cocktails" are those of published
+        systems; `autonet space NAME` shows one. None: as the preset says.
     families : str, sequence or dict, default=None
         "neural" for networks alone; names to search only these; objects with `name`, `space()` and
         `build(shape, **config)` to add families of your own; {"include": […], "exclude": […]} for both.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from automl.architectures.shake import ShakeDrop, ShakeShake
 from automl.errors import unknown
 
-_ACTIVATIONS: tuple[type[nn.Module], ...] = (nn.ReLU, nn.SiLU, nn.GELU, nn.SELU, nn.Mish)
+_ACTIVATIONS: tuple[type[nn.Module], ...] = (nn.ReLU, nn.SiLU, nn.GELU, nn.SELU, nn.Mish, nn.Tanh, nn.Sigmoid)
 _NORMS: tuple[type[nn.Module], ...] = (nn.BatchNorm1d, nn.LayerNorm)
 
 

@@ -16,7 +16,7 @@ from automl.evaluation.fidelity import Resources
 from automl.evaluation.fitted import Blueprint, Fitted, NetworkModel, Target, TrialModel
 from automl.preprocessing.dense import DensePreparer
 from automl.preprocessing.labels import Labels
-from automl.space import part_of, section
+from automl.space import part_of, recipe_fields, section
 from automl.training import checkpoints, loop
 from automl.training.data import FoldData, Rows
 from automl.training.recipe import Recipe
@@ -46,7 +46,7 @@ def fit_networks(
 
     Parameters
     ----------
-    epochs: of a full run.
+    epochs: of a full run, unless the configuration says how long it is.
     seconds: that a full run should take at most, by having fewer epochs; None for as long as it takes.
     checkpoint: of the same configuration on the same rows, to go on from; None starts anew.
     deadline: `time.monotonic` value at which training stops with the best weights so far.
@@ -64,7 +64,7 @@ def fit_networks(
         parts.append((blueprint, preparer, target))
         networks.append(network)
         folds.append(data)
-    recipe = Recipe(epochs=epochs, **part_of(trial.config, family, "train"))
+    recipe = Recipe(**{"epochs": epochs} | recipe_fields(trial.config, family, min(len(fold.train) for fold in folds)))
     if seconds is not None and device == "cpu":
         recipe = _affordable(recipe, networks, folds[0].train, seconds)
     trained = loop.fit(

@@ -15,6 +15,7 @@ OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop", "adagrad", "adadelta")
 AUGMENTATIONS = ("none", "mixup", "cutmix", "cutout", "adversarial")
 AVERAGINGS = ("none", "ema", "swa")
 _SWITCHES = ("nesterov", "lookahead")
+_MAY_BE_NONE = frozenset({"clip", "cosine_epochs"})
 _NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "optimizer": OPTIMIZERS,
@@ -27,6 +28,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 _COUNTS: Mapping[str, int] = MappingProxyType(
     {
+        "cosine_epochs": 1,
         "restarts_first": 1,
         "step_every": 1,
         "plateau_patience": 0,
@@ -91,6 +93,7 @@ class Recipe:
     schedule: of the learning rate, a name in `schedules.SCHEDULES`.
     warmup: share of a full run in which the rate rises linearly, in [0, 1). None for one_cycle, cyclic and coslog4,
         which rise by themselves.
+    cosine_epochs: epochs, ≥ 1, in which the rate falls to zero, to rise again as slowly; None for the whole run.
     restarts_first, restarts_factor: epochs of the first cycle, ≥ 1; how much longer each next one is, ≥ 1. The
         default of 15 and 2 fills 105 epochs with three cycles (Kadra et al. 2021, arXiv:2106.11189).
     step_every, step_factor: epochs between falls, ≥ 1; what is left after each, in (0, 1].
@@ -137,6 +140,7 @@ class Recipe:
     rho: float = 0.9
     schedule: str = "cosine"
     warmup: float = 0.05
+    cosine_epochs: int | None = None
     restarts_first: int = 15
     restarts_factor: float = 2.0
     step_every: int = 30
@@ -180,12 +184,18 @@ class Recipe:
                 raise _broken(name, getattr(self, name), "True or False")
         for name, least in _COUNTS.items():
             value = getattr(self, name)
+            if value is None and name in _MAY_BE_NONE:
+                continue
             if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-                raise _broken(name, value, f"a whole number ≥ {least}")
+                raise _broken(name, value, f"a whole number ≥ {least}" + _or_none(name))
         for name, interval in _NUMBERS.items():
             value = getattr(self, name)
-            if not _within(value, interval) and not (name == "clip" and value is None):
-                raise _broken(name, value, f"a number in {interval}" + " or None" * (name == "clip"))
+            if not _within(value, interval) and not (name in _MAY_BE_NONE and value is None):
+                raise _broken(name, value, f"a number in {interval}" + _or_none(name))
+
+
+def _or_none(name: str) -> str:
+    return " or None" if name in _MAY_BE_NONE else ""
 
 
 def _within(value: object, interval: str) -> bool:

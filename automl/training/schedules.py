@@ -86,7 +86,12 @@ def constant(recipe: Recipe, at: Stand) -> float:
 
 
 def cosine(recipe: Recipe, at: Stand) -> float:
-    """Half a wave down to zero (Loshchilov & Hutter 2017, arXiv:1608.03983, eq. 5)."""
+    """Half a wave down to zero (Loshchilov & Hutter 2017, arXiv:1608.03983, eq. 5).
+
+    Over the whole run; or in `cosine_epochs` and back, as `torch.optim.lr_scheduler.CosineAnnealingLR` does.
+    """
+    if recipe.cosine_epochs is not None:
+        return 0.5 * (1 + math.cos(math.pi * at.epoch / recipe.cosine_epochs))
     return 0.5 * (1 + math.cos(math.pi * at.done / at.length))
 
 

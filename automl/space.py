@@ -32,6 +32,7 @@ def joint_space(
     update: ConfigurationSpace | None = None,
     *,
     parts: Mapping[str, ConfigurationSpace] | None = None,
+    weights: Mapping[str, float] | None = None,
     seed: int = 0,
 ) -> ConfigurationSpace:
     """One space over all families.
@@ -40,6 +41,7 @@ def joint_space(
     ----------
     update: hyperparameters that replace those of the same full name (a Constant fixes one).
     parts: prefix, such as "train" or "mlp" → the space that stands in place of that whole part.
+    weights: family → how often it is drawn beside the others, 1 for those that are not named.
 
     Raises
     ------
@@ -49,7 +51,8 @@ def joint_space(
 
     names = [family.name for family in families]
     replaced = dict(update) if update is not None else {}
-    choice = replaced.pop(FAMILY, Categorical(FAMILY, names, default=names[0]))
+    shares = [float((weights or {}).get(name, 1.0)) for name in names]
+    choice = replaced.pop(FAMILY, Categorical(FAMILY, names, default=names[0], weights=shares))
     for name in _values(choice):
         if name not in names:
             raise unknown("family", name, names)

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from automl.architectures.family import Shape
     from automl.artefact import State
 
-MOST_ROWS, MOST_CELLS = 20_000, 2_000_000
-"""Of the training rows that are kept, and rows × columns of these: each prediction is compared with all of them."""
+MOST_ROWS, MOST_STEPS = 20_000, 15_000_000_000
+"""Of the training rows that are kept, and kept rows × validation rows × (columns + 60): less than a second of comparing,
+of which the part that does not depend on the columns takes as long as 60 of them."""
 _NEAR = 0.01
 """Of the distance to the edge: rows that are nearer weigh the same, so that a row does not outvote all by itself."""
 
@@ -73,7 +74,8 @@ class Neighbors:
 
     def fit_within(self, train: Rows, valid: Rows, *, share: float, seed: int, deadline: float | None) -> None:
         """Keep the training rows, as many as may be; this takes no time worth sharing."""
-        kept = slice(min(MOST_ROWS, max(1, MOST_CELLS // max(1, train.X.shape[1]))))
+        asked = max(len(valid.y), len(train.y) // 4, 1)
+        kept = slice(min(MOST_ROWS, self.n_neighbors + MOST_STEPS // (asked * (train.X.shape[1] + 60))))
         weight = np.ones(len(train.y)) if train.weight is None else train.weight
         classes = np.empty(0) if self.values else np.unique(train.y[kept])
         self._set(train.X[kept], train.y[kept], weight[kept], classes)
@@ -84,7 +86,9 @@ class Neighbors:
         self.classes_, self._X, self._y, self._weight = classes, X, y, weight
         self._targets = y[:, None] if self.values else (y[:, None] == classes).astype(np.float64)
         self._mean = np.average(self._targets, axis=0, weights=weight)
-        self._index = neighbors.NearestNeighbors(n_neighbors=min(self.n_neighbors + 1, X.shape[0])).fit(X)
+        # A tree of regions gains nothing beyond a few columns, and is several times slower at ten.
+        self._index = neighbors.NearestNeighbors(n_neighbors=min(self.n_neighbors + 1, X.shape[0]), algorithm="brute")
+        self._index.fit(X)
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         return self._means(X)[:, 0]

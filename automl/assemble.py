@@ -38,7 +38,7 @@ def make_plan(parameters: Any) -> Plan:
     _check_update(update)
     # A call that is to be resumed must draw the same numbers again.
     seed = 0 if p.random_state is None and p.store is not None else _seed(p.random_state)
-    space = joint_space(list(families.values()), update, seed=seed)
+    space = joint_space(list(families.values()), update, parts=settings.spaces(), weights=settings.weights, seed=seed)
     method = p.optimizer if p.optimizer is not None else chosen.optimizer
     if method not in catalogue.METHODS:
         raise unknown("optimizer", method, catalogue.METHODS)

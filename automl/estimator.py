@@ -42,6 +42,8 @@ _PARAMETERS = """
         What smaller budgets save: "epochs", "rows" (nested stratified subsets), or both. None: as the preset says.
     search_space : str or ConfigurationSpace, default=None
         Name of a file in configs/spaces, or hyperparameters that replace those of the same name in the preset's space.
+        Beside "default" and "neural", "autonet-1", "autonet-2", "autopytorch" and "cocktails" are those of published
+        systems; `autonet space NAME` shows one. None: as the preset says.
     families : str, sequence or dict, default=None
         "neural" for networks alone; names to search only these; objects with `name`, `space()` and
         `build(shape, **config)` to add families of your own; {"include": […], "exclude": […]} for both.
@@ -249,6 +251,11 @@ class _AutoNet(BaseEstimator):
         check_is_fitted(self, "ensemble_")
         return self.encoder_.transform(self._checked(X, reset=False))
 
+    def _outputs(self, arrays: Arrays) -> NDArray[np.float64]:
+        from joblib import effective_n_jobs
+
+        return self.ensemble_.predict(arrays, effective_n_jobs(self.n_jobs))
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
@@ -284,7 +291,7 @@ class AutoNetClassifier(ClassifierMixin, _AutoNet):
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probabilities (n, classes), in the order of `classes_`."""
         arrays = self._arrays(X)
-        outputs = self.ensemble_.predict(arrays)
+        outputs = self._outputs(arrays)
         return outputs / outputs.sum(axis=1, keepdims=True)
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -316,7 +323,7 @@ class AutoNetRegressor(RegressorMixin, _AutoNet):
     def predict(self, X: Any) -> NDArray[np.float64]:
         """The value of each row (n,)."""
         arrays = self._arrays(X)
-        return self.ensemble_.predict(arrays)[:, 0]
+        return self._outputs(arrays)[:, 0]
 
 
 def _check_lengths(X: Any, y: NDArray[Any], groups: Any) -> None:

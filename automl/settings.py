@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import SettingError, unknown
+from automl.statements import hyperparameter, part_space
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
-    from ConfigSpace.hyperparameters import Hyperparameter
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,19 @@ class SpaceSettings:
     Attributes
     ----------
     families: names of the families that it joins.
+    about: what it is, in a line.
+    weights: family → how often it is drawn by chance beside the others; 1 for those that are not named.
     initial: partial configurations to try first.
     update: hyperparameters that replace those of the same full name.
+    parts: prefix ("train", "prepare" or a family's) → the hyperparameters that stand in place of that part.
     """
 
     families: tuple[str, ...]
+    about: str = ""
+    weights: dict[str, float] | None = None
     initial: tuple[dict[str, Any], ...] = ()
     update: dict[str, Any] | None = None
+    parts: dict[str, dict[str, Any]] | None = None
 
     def updates(self) -> ConfigurationSpace | None:
         from ConfigSpace import ConfigurationSpace
@@ -58,8 +64,24 @@ class SpaceSettings:
         if not self.update:
             return None
         space = ConfigurationSpace()
-        space.add(*(_hyperparameter(name, spec) for name, spec in self.update.items()))
+        space.add(*(hyperparameter(name, spec) for name, spec in self.update.items()))
         return space
+
+    def part(self, prefix: str) -> ConfigurationSpace:
+        """The part of this prefix, which must be one of `parts`."""
+        return part_space(prefix, (self.parts or {})[prefix])
+
+    def spaces(self) -> dict[str, ConfigurationSpace]:
+        """Prefix → the space that stands in place of that part.
+
+        Raises
+        ------
+        SettingError: a prefix that is neither shared nor a family's, or a hyperparameter that is not well stated.
+        """
+        for prefix in self.parts or {}:
+            if prefix.partition(".")[0] not in (*self.families, "train", "prepare"):
+                raise unknown("part of a search space", prefix, (*self.families, "train", "prepare"))
+        return {prefix: self.part(prefix) for prefix in self.parts or {}}
 
 
 def folder(name: str) -> Path:
@@ -76,6 +98,11 @@ def preset(name: str) -> Preset:
 def space_settings(name: str) -> SpaceSettings:
     """The search space of that name in configs/spaces."""
     return SpaceSettings(**_read("spaces", "search space", name, SpaceSettings))
+
+
+def names(part: str) -> list[str]:
+    """Names of the files in configs/presets or configs/spaces, sorted."""
+    return sorted(path.stem for path in (folder("configs") / part).glob("*.toml"))
 
 
 def _read(part: str, kind: str, name: str, into: type) -> dict[str, Any]:
@@ -102,21 +129,3 @@ def checked(table: Mapping[str, Any], into: type, where: str) -> dict[str, Any]:
         if name not in table and field.default is MISSING and field.default_factory is MISSING:
             raise SettingError(f"{where}: the key {name!r} is missing; give it a value")
     return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-
-
-def _hyperparameter(name: str, spec: Mapping[str, Any]) -> Hyperparameter[Any, Any]:
-    """`{value = …}`, `{choices = […], default = …}` or `{lower = …, upper = …, default = …, log = …}`."""
-    from ConfigSpace import Categorical, Constant, Float, Integer
-
-    try:
-        match dict(spec):
-            case {"value": value, **rest} if not rest:
-                return Constant(name, value)
-            case {"choices": choices, **rest}:
-                return Categorical(name, choices, **rest)
-            case {"lower": lower, "upper": upper, **rest}:
-                kind = Integer if isinstance(lower, int) and isinstance(upper, int) else Float
-                return kind(name, (lower, upper), **rest)
-    except (TypeError, ValueError) as error:
-        raise SettingError(f"{name} = {dict(spec)!r}: {error}") from error
-    raise SettingError(f"{name} = {dict(spec)!r} gives neither value, nor choices, nor lower and upper")

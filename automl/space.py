@@ -3,6 +3,10 @@
 Names: `family` chooses; `mlp:n_layers` belongs to a family; `prepare:scaling` and `train:learning_rate` are shared by
 the families that need them, so that what a sampler learns about a learning rate serves every network. A family that is
 defined together with its training has these for itself, as `realmlp.train:learning_rate`.
+
+What stands behind an @ is left out when a name is handed on. So `train:momentum@rmsprop` and `train:momentum` may give
+one field two ranges, each under its own condition, and `train:@use_weight_decay`, which gives no field at all, is a
+switch for the conditions of others.
 """
 
 from __future__ import annotations
@@ -24,13 +28,20 @@ FAMILY = "family"
 
 
 def joint_space(
-    families: Sequence[Family], update: ConfigurationSpace | None = None, *, seed: int = 0
+    families: Sequence[Family],
+    update: ConfigurationSpace | None = None,
+    *,
+    parts: Mapping[str, ConfigurationSpace] | None = None,
+    weights: Mapping[str, float] | None = None,
+    seed: int = 0,
 ) -> ConfigurationSpace:
     """One space over all families.
 
     Parameters
     ----------
     update: hyperparameters that replace those of the same full name (a Constant fixes one).
+    parts: prefix, such as "train" or "mlp" → the space that stands in place of that whole part.
+    weights: family → how often it is drawn beside the others, 1 for those that are not named.
 
     Raises
     ------
@@ -40,31 +51,33 @@ def joint_space(
 
     names = [family.name for family in families]
     replaced = dict(update) if update is not None else {}
-    choice = replaced.pop(FAMILY, Categorical(FAMILY, names, default=names[0]))
+    shares = [float((weights or {}).get(name, 1.0)) for name in names]
+    choice = replaced.pop(FAMILY, Categorical(FAMILY, names, default=names[0], weights=shares))
     for name in _values(choice):
         if name not in names:
             raise unknown("family", name, names)
     space = ConfigurationSpace(seed=seed)
     space.add(choice)
-    for prefix, part, users in _parts([family for family in families if choice.legal_value(family.name)]):
-        _join(space, prefix, part, users, replaced)
+    for prefix, usual, users in _parts([family for family in families if choice.legal_value(family.name)]):
+        part = (parts or {}).get(prefix)
+        _join(space, prefix, usual() if part is None else part, users, replaced)
     if replaced:
         raise unknown("hyperparameter", next(iter(replaced)), list(space))
     return space
 
 
-def _parts(families: Sequence[Family]) -> Iterable[tuple[str, ConfigurationSpace, list[str]]]:
-    """(prefix, space, names of the families for which it is active)."""
+def _parts(families: Sequence[Family]) -> Iterable[tuple[str, Callable[[], ConfigurationSpace], list[str]]]:
+    """(prefix, what gives its usual space, names of the families for which it is active)."""
     for family in families:
-        yield family.name, family.space(), [family.name]
+        yield family.name, family.space, [family.name]
     for part, uses, shared in (("prepare", _prepares, _shared_preparation), ("train", _trains, _shared_recipe)):
         users = [f for f in families if uses(f)]
         for f in users:
             if own := _own_space(f, part):
-                yield f"{f.name}.{part}", own(), [f.name]
+                yield f"{f.name}.{part}", own, [f.name]
         sharing = [f.name for f in users if not _own_space(f, part)]
         if sharing:
-            yield part, shared(), sharing
+            yield part, shared, sharing
 
 
 def _prepares(family: Family) -> bool:
@@ -95,6 +108,16 @@ def _own_space(family: Family, part: str) -> Callable[[], ConfigurationSpace] | 
 def part_of(config: Mapping[str, Any], family: Family, part: str) -> dict[str, Any]:
     """The "prepare" or "train" entries of a configuration of a family, whether they are shared or its own."""
     return section(config, f"{family.name}.{part}" if _own_space(family, part) else part)
+
+
+def recipe_fields(config: Mapping[str, Any], family: Family, rows: int) -> dict[str, Any]:
+    """The fields of `Recipe` that a configuration of a family of networks sets.
+
+    rows: training rows, for families that count in steps.
+    """
+    stated = part_of(config, family, "train")
+    translate: Callable[..., dict[str, Any]] | None = getattr(family, "recipe", None)
+    return stated if translate is None else translate(rows, **stated)
 
 
 def _join(
@@ -181,9 +204,16 @@ def _moved(condition: Any, renamed: Mapping[str, Hyperparameter[Any, Any]]) -> A
 
 
 def section(config: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """The entries of a configuration under one prefix, without it."""
+    """The entries of a configuration under one prefix, without it and without what stands behind an @.
+
+    Examples
+    --------
+    >>> section({"family": "mlp", "train:momentum@rmsprop": 0.9, "train:@use_warmup": False}, "train")
+    {'momentum': 0.9}
+    """
     start = f"{prefix}:"
-    return {name.removeprefix(start): value for name, value in config.items() if name.startswith(start)}
+    stated = {name.removeprefix(start): value for name, value in config.items() if name.startswith(start)}
+    return {field: value for name, value in stated.items() if (field := name.partition("@")[0])}
 
 
 def complete(space: ConfigurationSpace, partial: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from automl.errors import SettingError, unknown
 
 FAMILIES: Mapping[str, str] = MappingProxyType(
     {
+        "autonet_1": "automl.architectures.autonet_1:AutoNet1",
         "catboost": "automl.architectures.catboost:CatBoost",
         "extra_trees": "automl.architectures.extra_trees:ExtraTrees",
         "ft_transformer": "automl.architectures.ft_transformer:FTTransformer",
@@ -19,10 +20,14 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "lightgbm": "automl.architectures.lightgbm:LightGBM",
         "linear": "automl.architectures.linear:Linear",
         "mlp": "automl.architectures.mlp:MLP",
+        "mlp_backbone": "automl.architectures.mlp_backbone:MLPBackbone",
         "nearest_neighbors": "automl.architectures.nearest_neighbors:NearestNeighbors",
         "random_forest": "automl.architectures.random_forest:RandomForest",
         "realmlp": "automl.architectures.realmlp:RealMLP",
         "resnet": "automl.architectures.resnet:ResNet",
+        "resnet_backbone": "automl.architectures.resnet_backbone:ResNetBackbone",
+        "shaped_mlp_backbone": "automl.architectures.shaped_mlp_backbone:ShapedMLPBackbone",
+        "shaped_resnet_backbone": "automl.architectures.shaped_resnet_backbone:ShapedResNetBackbone",
         "tabm": "automl.architectures.tabm:TabM",
     }
 )
@@ -47,6 +52,5 @@ def what_is_missing(of: Family) -> str | None:
     package = getattr(of, "package", None)
     if package is None or find_spec(package) is not None:
         return None
-    return (
-        f"the family {of.name!r} needs {package}, which is not installed; install it: pip install 'autonet[boosting]'"
-    )
+    cure = "pip install 'autonet[boosting]'"
+    return f"the family {of.name!r} needs {package}, which is not installed; install it: {cure}"

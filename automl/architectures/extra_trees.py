@@ -52,9 +52,8 @@ class ExtraTrees:
             "min_samples_leaf": min_samples_leaf,
             "max_leaf_nodes": most_leaves(max_leaf_nodes, shape.outputs),
         }
-        tree = (
-            ExtraTreeRegressor(**choices) if shape.outputs == 1 else ExtraTreeClassifier(criterion="entropy", **choices)
-        )
+        values = shape.outputs == 1
+        tree = ExtraTreeRegressor(**choices) if values else ExtraTreeClassifier(criterion="entropy", **choices)
         # Random thresholds need no sorting: a tree is grown about eight times as fast.
         return Forest(tree, bootstrap=bootstrap, most_rows=max(1, 8 * SORTED // columns), shrinkage=shrinkage)
 

@@ -61,9 +61,11 @@ class Family(Protocol):
     budgeted: bool, True when absent. False says that a share of the epochs buys nothing less, so that a promoted
         trial is its parent over again and need not be trained.
     recipe_space, preparation_space: methods that give a fresh space of `training.recipe.Recipe` and of
-        `preprocessing.dense.DensePreparer.fit` for this family alone, in place of those that families share.
+        `preprocessing.choices.Preparation` for this family alone, in place of those that families share.
     restore: method that makes a learner from its `state()`, for families whose `build` gives one.
     package: name of the library that the family needs, where it comes with an optional extra of AutoNet.
+    recipe: method that turns a configuration of `recipe_space` into fields of `Recipe`, called as
+        `recipe(rows, **config)` with the number of training rows, where the two have other names.
     trusted: names of types that skops may load beside its own, for estimators of other libraries.
 
     Examples

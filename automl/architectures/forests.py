@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.architectures.learner import Clock, Rows
+from automl.architectures.learner import VISIT, Clock, Rows
 from automl.artefact import State
 
 TREES = 150
@@ -147,9 +147,8 @@ class Forest:
 
     def _grow(self, train: Rows, seed: np.random.SeedSequence) -> Any:
         rng = np.random.default_rng(seed)
-        self._tree.random_state = int(
-            rng.integers(2**31)
-        )  # fitted again and again: copies take longer than small trees
+        # One tree is fitted again and again: making copies would take longer than growing small ones.
+        self._tree.random_state = int(rng.integers(2**31))
         rows, weight = len(train.y), train.weight
         if self._bootstrap or rows > self._most_rows:
             drawn = rng.choice(rows, min(rows, self._most_rows), replace=self._bootstrap)
@@ -165,6 +164,11 @@ class Forest:
     @property
     def effort(self) -> float:
         return len(self._walkers) / TREES
+
+    @property
+    def work(self) -> float:
+        depths = np.log2(np.maximum(self._trees.counts, 2))
+        return float(VISIT * (1.5 * depths.sum() + len(depths) * self._trees.values.shape[1]))
 
     def predict(self, X: NDArray[Any]) -> NDArray[np.float64]:
         return self._votes(X)[:, 0] / len(self._walkers)

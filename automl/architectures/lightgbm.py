@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.architectures.learner import Clock, Rows
+from automl.architectures.learner import VISIT, Clock, Rows
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -106,6 +106,15 @@ class LightGBMLearner:
 
         self.classes_, self.effort, self._model = classes, effort, model
         self._booster = lightgbm.Booster(model_str=model)
+
+    @property
+    def work(self) -> float:
+        return float(VISIT * self._model.count("\nTree=") * np.log2(2 * self._leaves()))
+
+    def _leaves(self) -> float:
+        """Leaves of a tree, on the mean."""
+        found = [int(line[11:]) for line in self._model.splitlines() if line.startswith("num_leaves=")]
+        return float(np.mean(found)) if found else 1.0
 
     def predict(self, X: NDArray[Any]) -> NDArray[np.float64]:
         return np.asarray(self._booster.predict(X))

@@ -1,4 +1,4 @@
-"""The terminal: autonet fit · predict · batch · methods.
+"""The terminal: autonet fit · predict · batch · methods · space.
 
 Libraries are imported inside the commands, so that help is fast.
 """
@@ -13,6 +13,7 @@ from automl.cli.batch import batch
 from automl.cli.fit import fit
 from automl.cli.methods import methods
 from automl.cli.predict import predict
+from automl.cli.space import space
 
 app = typer.Typer(
     name="autonet",
@@ -21,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-for _command in (fit, predict, batch, methods):
+for _command in (fit, predict, batch, methods, space):
     app.command()(_command)
 
 

@@ -34,13 +34,10 @@ def _show_families() -> None:
 
 
 def _show_configs() -> None:
-    from automl.settings import folder, preset, space_settings
-
-    def names(part: str) -> list[str]:
-        return sorted(path.stem for path in (folder("configs") / part).glob("*.toml"))
+    from automl.settings import names, preset, space_settings
 
     spaces = [(name, ", ".join(space_settings(name).families)) for name in names("spaces")]
-    show("Search spaces (search_space=…)", ["name", "families"], spaces)
+    show("Search spaces (search_space=…; `autonet space NAME` shows one)", ["name", "families"], spaces)
     presets = [(name, preset(name)) for name in names("presets")]
     rows = [(n, p.optimizer, ", ".join(p.fidelities), p.search_space, p.ensemble_size) for n, p in presets]
     show("Presets (--preset)", ["name", "optimizer", "fidelities", "search space", "ensemble size"], rows)

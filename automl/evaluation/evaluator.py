@@ -24,7 +24,7 @@ from automl.task import StoredTask, Task
 if TYPE_CHECKING:
     from automl.architectures.family import Family
 
-MODEL, OUT_OF_FOLD, CHECKPOINT = "model.npy", "out_of_fold.npy", "checkpoint"
+MODEL, OUT_OF_FOLD, WORK, CHECKPOINT = "model.npy", "out_of_fold.npy", "work.npy", "checkpoint"
 _MARGIN = 0.9
 """Share of a trial's time limit at which training stops by itself, so that the limit need not kill the worker."""
 
@@ -42,6 +42,8 @@ class Evaluator:
     epochs: of a full run of a network.
     deadline: `time.monotonic` value at which the search ends, or None.
     trial_time_limit: seconds, or None.
+    full_seconds: that a full trial should take, or None: networks get fewer epochs, and what takes twice as long is
+        stopped and judged as it is.
     device: "cpu" or "cuda".
     """
 
@@ -52,6 +54,7 @@ class Evaluator:
     epochs: int
     deadline: float | None = None
     trial_time_limit: float | None = None
+    full_seconds: float | None = None
     device: str = "cpu"
 
     @property
@@ -76,6 +79,7 @@ class Evaluator:
         folder = self.folder / str(trial.number)
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder / OUT_OF_FOLD, out_of_fold)
+        _write(folder / WORK, np.array(fitted.model.work))
         _write(folder / MODEL, np.frombuffer(pack(fitted.model.state()), dtype=np.uint8))
         if fitted.checkpoint is not None and trial.budget < 1 and self._continues:
             from automl.training import checkpoints
@@ -93,7 +97,7 @@ class Evaluator:
         if not (parent / OUT_OF_FOLD).exists():
             return None
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (MODEL, OUT_OF_FOLD):
+        for name in (MODEL, OUT_OF_FOLD, WORK):
             _write(folder / name, np.load(parent / name))
         return Result(State.DONE, self.task.loss(np.load(folder / OUT_OF_FOLD)), artefact=str(folder))
 
@@ -115,6 +119,7 @@ class Evaluator:
             trial,
             resources,
             epochs=self.epochs,
+            seconds=self.full_seconds,
             checkpoint=checkpoint,
             deadline=deadline,
             device=self.device,
@@ -124,6 +129,8 @@ class Evaluator:
         ends = [] if self.deadline is None else [self.deadline]
         if self.trial_time_limit is not None:
             ends.append(began + _MARGIN * self.trial_time_limit)
+        if self.full_seconds is not None:
+            ends.append(began + 2 * self.full_seconds)
         return min(ends, default=None)
 
 

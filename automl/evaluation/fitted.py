@@ -5,8 +5,9 @@ All of it can be taken apart into arrays and JSON, and put together again withou
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -37,8 +38,9 @@ Predictions = NDArray[np.float64]
 DENSE_LEVELS = 300
 """Levels of all categorical columns together beyond which one-hot columns are kept sparse."""
 BLOCK_ROWS = 50_000
-SHARED_ROWS = 10_000
-"""Rows beyond which several threads predict: for fewer, trees spend their time waiting for threads."""
+ROWS_PER_THREAD = 1_000
+"""Fewer are predicted sooner than another thread has begun."""
+COUNTED_ROWS = 2
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,11 @@ class FoldModel(Protocol):
         """(rows, classes) probabilities or (rows, 1) values."""
         ...
 
+    @property
+    def work(self) -> float:
+        """Microseconds that a CPU core needs to predict a row, about; counted, so that it is the same every time."""
+        ...
+
     def state(self) -> State: ...
 
 
@@ -91,6 +98,7 @@ class Blueprint:
     levels: levels of each categorical column, code 0 not counted.
     outputs: columns of its output.
     rows: training rows.
+    snapshots: networks of a snapshot ensemble; 1 is a network alone.
     """
 
     config: dict[str, Any]
@@ -98,6 +106,7 @@ class Blueprint:
     levels: tuple[int, ...]
     outputs: int
     rows: int
+    snapshots: int = 1
 
     def build(self, family: Family, seed: int = 0) -> TabularNet:
         """A network with fresh weights."""
@@ -113,6 +122,13 @@ class Blueprint:
             seed=seed,
         )
 
+    def empty(self, family: Family) -> nn.Module:
+        """A module that a trained network's weights fit into."""
+        from automl.architectures.snapshots import SnapshotEnsemble
+
+        made = [self.build(family) for _ in range(self.snapshots)]
+        return made[0] if self.snapshots == 1 else SnapshotEnsemble(made)
+
 
 @dataclass(frozen=True)
 class NetworkModel:
@@ -123,12 +139,30 @@ class NetworkModel:
     preparer: DensePreparer
     target: Target
 
+    @classmethod
+    def of(cls, network: nn.Module, blueprint: Blueprint, preparer: DensePreparer, target: Target) -> NetworkModel:
+        """With what training has made of the network that was built from the blueprint: itself, or an ensemble."""
+        from automl.architectures.snapshots import SnapshotEnsemble
+
+        count = len(network.networks) if isinstance(network, SnapshotEnsemble) else 1
+        return cls(network, replace(blueprint, snapshots=count), preparer, target)
+
     def predict(self, arrays: Arrays) -> Predictions:
         from automl.training.predict import predict
 
         kind: Loss = "cross_entropy" if self.target.outputs > 1 else "squared"
         values = predict(self.network, self.preparer.transform(arrays), self.preparer.codes(arrays), kind)
         return self.target.decode(values.reshape(len(arrays), self.target.outputs))
+
+    @property
+    def work(self) -> float:
+        import torch
+
+        from automl.evaluation.effort import PREDICTED_FLOPS, flops_per_row
+
+        numbers = torch.zeros(COUNTED_ROWS, self.preparer.width)
+        codes = torch.zeros(COUNTED_ROWS, len(self.blueprint.levels), dtype=torch.int64)
+        return 1.0 + 1e6 * flops_per_row(self.network, numbers, codes) / PREDICTED_FLOPS
 
     def state(self) -> State:
         weights = {k: v.detach().cpu().numpy() for k, v in self.network.state_dict().items()}
@@ -169,6 +203,10 @@ class EstimatorModel:
         whole = np.full((len(found), self.target.outputs), 1e-4)
         whole[:, self.estimator.classes_.astype(int)] = np.maximum(found, 1e-4)
         return whole / whole.sum(axis=1, keepdims=True)
+
+    @property
+    def work(self) -> float:
+        return estimators.work(self.estimator)
 
     def state(self) -> State:
         parts = {
@@ -226,6 +264,11 @@ class TrialModel:
             total += fold.predict(arrays)
         return total / len(self.folds)
 
+    @property
+    def work(self) -> float:
+        """Microseconds that a CPU core needs to predict a row, about."""
+        return sum(fold.work for fold in self.folds)
+
     def state(self) -> State:
         values, arrays = nest({str(k): fold.state() for k, fold in enumerate(self.folds)})
         about = {"family": self.family, "config": dict(self.config), "effort": self.effort}
@@ -279,7 +322,7 @@ def _fold_model(state: State, family: Family) -> FoldModel:
     assert preparer is not None
     values, arrays = parts["weights"]
     blueprint = Blueprint(**{**values, "levels": tuple(values["levels"])})
-    network = blueprint.build(family)
+    network = blueprint.empty(family)
     network.load_state_dict({k: torch.from_numpy(np.array(a)) for k, a in arrays.items()})
     return NetworkModel(network.eval(), blueprint, preparer, target)
 
@@ -301,15 +344,23 @@ class EnsembleModel:
     trials: Sequence[int]
     calibration: Calibration
 
-    def predict(self, arrays: Arrays) -> Predictions:
-        """(rows, outputs), block by block: what members need in between must not grow with the table."""
+    def predict(self, arrays: Arrays, threads: int = 1) -> Predictions:
+        """(rows, outputs), block by block: what members need in between must not grow with the table.
+
+        Parameters
+        ----------
+        threads: that share the fold models among them; the result does not depend on it.
+        """
         blocks = [arrays.take(slice(i, i + BLOCK_ROWS)) for i in range(0, max(1, len(arrays)), BLOCK_ROWS)]
-        with threadpool_limits(None if len(arrays) > SHARED_ROWS else 1):
-            outputs = np.concatenate([self._predict(block) for block in blocks])
+        few = min(threads, 1 + len(arrays) // ROWS_PER_THREAD)
+        # One thread in each library: trees spend their time waiting for others, and members can share the cores.
+        with threadpool_limits(1), ThreadPoolExecutor(few) as pool:
+            outputs = np.concatenate([self._predict(block, pool.map if few > 1 else map) for block in blocks])
         return self.calibration.probabilities(outputs)
 
-    def _predict(self, arrays: Arrays) -> Predictions:
-        total = self.weights[0] * self.members[0].predict(arrays)
-        for weight, member in zip(self.weights[1:], self.members[1:], strict=True):
-            total += weight * member.predict(arrays)
+    def _predict(self, arrays: Arrays, run: Callable[..., Iterable[Predictions]]) -> Predictions:
+        folds = [(w / len(m.folds), fold) for w, m in zip(self.weights, self.members, strict=True) for fold in m.folds]
+        total = np.zeros((len(arrays), 1))
+        for (share, _), predicted in zip(folds, run(lambda each: each[1].predict(arrays), folds), strict=True):
+            total = total + share * predicted
         return total

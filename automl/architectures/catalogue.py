@@ -52,6 +52,5 @@ def what_is_missing(of: Family) -> str | None:
     package = getattr(of, "package", None)
     if package is None or find_spec(package) is not None:
         return None
-    return (
-        f"the family {of.name!r} needs {package}, which is not installed; install it: pip install 'autonet[boosting]'"
-    )
+    cure = "pip install 'autonet[boosting]'"
+    return f"the family {of.name!r} needs {package}, which is not installed; install it: {cure}"

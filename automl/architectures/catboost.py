@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.architectures.learner import VISIT, Rows
+from automl.architectures.learner import VISIT, Clock, Rows
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -105,7 +104,7 @@ class CatBoostLearner:
             self._pool(train.X, train.y, train.weight),
             eval_set=self._pool(valid.X, valid.y, valid.weight) if len(valid.y) else None,
             early_stopping_rounds=math.ceil(PATIENCE / self._config["learning_rate"]) if len(valid.y) else None,
-            callbacks=None if deadline is None else [_Clock(deadline)],
+            callbacks=None if deadline is None else [_Stop(Clock(deadline, prepares=True))],
         )
         with tempfile.TemporaryDirectory(prefix="autonet-") as folder:  # its public way to bytes
             path = Path(folder) / "model.cbm"
@@ -146,16 +145,15 @@ class CatBoostLearner:
         return values, {"model": np.frombuffer(self._bytes, dtype=np.uint8), "classes": self.classes_}
 
 
-class _Clock:
-    """A callback that ends the boosting before a round would pass the deadline."""
+class _Stop:
+    """A callback that ends the boosting for want of time."""
 
-    def __init__(self, deadline: float) -> None:
-        self._deadline, self._began = deadline, time.monotonic()
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
 
     def after_iteration(self, info: Any) -> bool:
         """Whether to go on."""
-        now = time.monotonic()
-        return now + (now - self._began) / info.iteration <= self._deadline
+        return not self._clock.over()
 
 
 def _threads() -> int:

@@ -44,17 +44,18 @@ class ExtraTrees:
     ) -> Forest:
         from sklearn.tree import ExtraTreeClassifier, ExtraTreeRegressor
 
-        from automl.architectures.forests import Forest, considered, most_leaves
+        from automl.architectures.forests import SORTED, Forest, considered, most_leaves
 
+        columns = considered(shape.inputs, max_features)
         choices: dict[str, Any] = {
-            "max_features": considered(shape.inputs, max_features),
+            "max_features": columns,
             "min_samples_leaf": min_samples_leaf,
             "max_leaf_nodes": most_leaves(max_leaf_nodes, shape.outputs),
         }
-        tree = (
-            ExtraTreeRegressor(**choices) if shape.outputs == 1 else ExtraTreeClassifier(criterion="entropy", **choices)
-        )
-        return Forest(tree, bootstrap=bootstrap, shrinkage=shrinkage)
+        values = shape.outputs == 1
+        tree = ExtraTreeRegressor(**choices) if values else ExtraTreeClassifier(criterion="entropy", **choices)
+        # Random thresholds need no sorting: a tree is grown about eight times as fast.
+        return Forest(tree, bootstrap=bootstrap, most_rows=max(1, 8 * SORTED // columns), shrinkage=shrinkage)
 
     def restore(self, state: State) -> Forest:
         from automl.architectures.forests import Forest

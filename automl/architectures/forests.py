@@ -8,18 +8,19 @@ A small leaf says "certainly" of a handful of rows. Each tree is therefore shrun
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.architectures.learner import VISIT, Rows
+from automl.architectures.learner import VISIT, Clock, Rows
 from automl.artefact import State
 
 TREES = 150
 """Of a full run."""
+SORTED = 250_000
+"""Rows × columns that a tree sorts at its root, at most: so it is grown in less than a second, however long a table."""
 LEAF_VALUES = 16_000_000
 """Numbers in all leaves of a forest together, 4 bytes each: with many classes trees are allowed fewer leaves."""
 _FAINT = 1e-3
@@ -117,12 +118,13 @@ class Forest:
     Parameters
     ----------
     tree: an unfitted tree of scikit-learn, as which every tree is grown.
-    bootstrap: whether rows are drawn.
+    bootstrap: whether rows are drawn with replacement.
+    most_rows: drawn for each tree, at least 1; where there are fewer, as many as there are.
     shrinkage: λ in rows, ≥ 0.
     """
 
-    def __init__(self, tree: Any, *, bootstrap: bool, shrinkage: float) -> None:
-        self._tree, self._bootstrap, self._shrinkage = tree, bootstrap, shrinkage
+    def __init__(self, tree: Any, *, bootstrap: bool, most_rows: int, shrinkage: float) -> None:
+        self._tree, self._bootstrap, self._most_rows, self._shrinkage = tree, bootstrap, most_rows, shrinkage
 
     def fit_within(self, train: Rows, valid: Rows, *, share: float, seed: int, deadline: float | None) -> None:
         """Grow a share of the trees, one after another while there is time; the first one always."""
@@ -130,29 +132,28 @@ class Forest:
             train = train._replace(weight=train.weight / train.weight.mean())
         classes = np.unique(train.y) if hasattr(self._tree, "predict_proba") else np.empty(0)
         seeds = np.random.SeedSequence(seed).spawn(max(1, round(share * TREES)))
-        parts, batch, slowest = [], [], 0.0
-        for k, each in enumerate(seeds):
-            began = time.monotonic()
-            if k and deadline is not None and began + slowest > deadline:
-                break
+        parts: list[Trees] = []
+        batch: list[Any] = []
+        clock = Clock(deadline)
+        for each in seeds:
             batch.append(self._grow(train, each))
-            if sum(tree.node_count for tree in batch) > _BATCH_NODES:
+            late = clock.over()
+            if late or each is seeds[-1] or sum(tree.node_count for tree in batch) > _BATCH_NODES:
                 parts.append(Trees.shrunk(batch, self._shrinkage))
                 batch = []
-            slowest = max(slowest, time.monotonic() - began)
-        if batch:
-            parts.append(Trees.shrunk(batch, self._shrinkage))
+            if late:
+                break
         self._set(Trees.joined(parts), train.X.shape[1], classes)
 
     def _grow(self, train: Rows, seed: np.random.SeedSequence) -> Any:
         rng = np.random.default_rng(seed)
-        self._tree.random_state = int(
-            rng.integers(2**31)
-        )  # fitted again and again: copies take longer than small trees
-        weight = train.weight
-        if self._bootstrap:
-            drawn = np.bincount(rng.integers(len(train.y), size=len(train.y)), minlength=len(train.y))
-            weight = drawn.astype(np.float64) if weight is None else drawn * weight
+        # One tree is fitted again and again: making copies would take longer than growing small ones.
+        self._tree.random_state = int(rng.integers(2**31))
+        rows, weight = len(train.y), train.weight
+        if self._bootstrap or rows > self._most_rows:
+            drawn = rng.choice(rows, min(rows, self._most_rows), replace=self._bootstrap)
+            times = np.bincount(drawn, minlength=rows).astype(np.float64)
+            weight = times if weight is None else times * weight
         return self._tree.fit(train.X, train.y, sample_weight=weight).tree_
 
     def _set(self, trees: Trees, inputs: int, classes: NDArray[Any]) -> None:
@@ -190,7 +191,7 @@ class Forest:
     def restored(cls, state: State) -> Forest:
         """The forest that gave this state; it predicts the same bits and cannot be fitted."""
         values, arrays = state
-        forest = cls(None, bootstrap=False, shrinkage=0.0)
+        forest = cls(None, bootstrap=False, most_rows=1, shrinkage=0.0)
         parts = dict(arrays)
         classes = parts.pop("classes")
         forest._set(Trees(**parts), values["inputs"], classes)

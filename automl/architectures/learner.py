@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import numpy as np
@@ -79,3 +80,22 @@ class Learner(Protocol):
 def is_learner(estimator: Any) -> TypeGuard[Learner]:
     """Whether it is a learner, fitted or not, rather than an estimator of scikit-learn."""
     return hasattr(estimator, "fit_within")
+
+
+class Clock:
+    """Says after each step of a fit whether another one as long as the last would pass the deadline.
+
+    Parameters
+    ----------
+    deadline: `time.monotonic` value, or None for as long as it takes.
+    prepares: whether the first step holds preparations, so that the next will be shorter.
+    """
+
+    def __init__(self, deadline: float | None, *, prepares: bool = False) -> None:
+        self._deadline, self._prepares, self._last = deadline, prepares, time.monotonic()
+
+    def over(self) -> bool:
+        now = time.monotonic()
+        took = 0.0 if self._prepares else now - self._last
+        self._prepares, self._last = False, now
+        return self._deadline is not None and now + took > self._deadline

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.architectures.learner import VISIT, Rows
+from automl.architectures.learner import VISIT, Clock, Rows
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -143,13 +142,11 @@ def _stopping(losses: list[float], patience: float, deadline: float | None) -> A
     """A callback that notes the validation losses and ends the boosting for want of progress or of time."""
     from lightgbm.callback import CallbackEnv, EarlyStopException
 
-    began = time.monotonic()
+    clock = Clock(deadline, prepares=True)
 
     def stop(env: CallbackEnv) -> None:
         losses.extend(loss for _, _, loss, _ in env.evaluation_result_list)
-        now = time.monotonic()
-        late = deadline is not None and now + (now - began) / (env.iteration + 1) > deadline
-        if late or (losses and len(losses) - 1 - int(np.argmin(losses)) >= patience):
+        if clock.over() or (losses and len(losses) - 1 - int(np.argmin(losses)) >= patience):
             raise EarlyStopException(env.iteration, env.evaluation_result_list)
 
     return stop

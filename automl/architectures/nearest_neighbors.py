@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from automl.architectures.family import Shape
     from automl.artefact import State
 
-MOST_ROWS, MOST_CELLS = 20_000, 2_000_000
-"""Of the training rows that are kept, and rows × columns of these: each prediction is compared with all of them."""
+MOST_ROWS, MOST_STEPS = 20_000, 15_000_000_000
+"""Of the training rows that are kept, and kept rows × validation rows × (columns + 60), at most: less than a second.
+Picking the nearest takes as long as comparing 60 columns."""
 _NEAR = 0.01
 """Of the distance to the edge: rows that are nearer weigh the same, so that a row does not outvote all by itself."""
 
@@ -46,7 +47,8 @@ class NearestNeighbors:
     def restore(self, state: State) -> Neighbors:
         values, arrays = state
         restored = Neighbors(**values)
-        X, y = arrays["X"], arrays["y"]
+        y = arrays["y"]
+        X: Any = arrays["X"]
         if "places" in arrays:
             X = sparse.csr_array((X, arrays["places"], arrays["ends"]), shape=(len(y), *arrays["columns"]))
         restored._set(X, y, arrays["weight"], arrays["classes"])
@@ -73,7 +75,8 @@ class Neighbors:
 
     def fit_within(self, train: Rows, valid: Rows, *, share: float, seed: int, deadline: float | None) -> None:
         """Keep the training rows, as many as may be; this takes no time worth sharing."""
-        kept = slice(min(MOST_ROWS, max(1, MOST_CELLS // max(1, train.X.shape[1]))))
+        asked = max(len(valid.y), len(train.y) // 4, 1)
+        kept = slice(min(MOST_ROWS, self.n_neighbors + MOST_STEPS // (asked * (train.X.shape[1] + 60))))
         weight = np.ones(len(train.y)) if train.weight is None else train.weight
         classes = np.empty(0) if self.values else np.unique(train.y[kept])
         self._set(train.X[kept], train.y[kept], weight[kept], classes)
@@ -84,12 +87,14 @@ class Neighbors:
         self.classes_, self._X, self._y, self._weight = classes, X, y, weight
         self._targets = y[:, None] if self.values else (y[:, None] == classes).astype(np.float64)
         self._mean = np.average(self._targets, axis=0, weights=weight)
-        self._index = neighbors.NearestNeighbors(n_neighbors=min(self.n_neighbors + 1, X.shape[0])).fit(X)
+        # A tree of regions gains nothing beyond a few columns, and is several times slower at ten.
+        self._index = neighbors.NearestNeighbors(n_neighbors=min(self.n_neighbors + 1, X.shape[0]), algorithm="brute")
+        self._index.fit(X)
 
     @property
     def work(self) -> float:
-        # Compared with all kept rows, a nanosecond for each of their columns; then the neighbours are counted.
-        return float(1e-3 * self._X.shape[0] * self._X.shape[1] + 0.05 * self.n_neighbors)
+        # Compared with all kept rows (measured, as MOST_STEPS); then the neighbours are counted.
+        return float(5e-5 * self._X.shape[0] * (self._X.shape[1] + 60) + 0.05 * self.n_neighbors)
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         return self._means(X)[:, 0]
@@ -116,7 +121,7 @@ class Neighbors:
             "values": self.values,
         }
         arrays = {"y": self._y, "weight": self._weight, "classes": self.classes_}
-        if not sparse.issparse(self._X):
+        if not isinstance(self._X, sparse.csr_array):
             return values, {"X": self._X, **arrays}
         places = {"places": self._X.indices, "ends": self._X.indptr, "columns": np.array(self._X.shape[1:])}
         return values, {"X": self._X.data, **places, **arrays}

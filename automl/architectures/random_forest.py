@@ -36,16 +36,17 @@ class RandomForest:
     ) -> Forest:
         from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-        from automl.architectures.forests import Forest, considered, most_leaves
+        from automl.architectures.forests import SORTED, Forest, considered, most_leaves
 
+        columns = considered(shape.inputs, max_features)
         choices: dict[str, Any] = {
-            "max_features": considered(shape.inputs, max_features),
+            "max_features": columns,
             "min_samples_leaf": min_samples_leaf,
             "max_leaf_nodes": most_leaves(max_leaf_nodes, shape.outputs),
         }
         values = shape.outputs == 1
         tree = DecisionTreeRegressor(**choices) if values else DecisionTreeClassifier(criterion="entropy", **choices)
-        return Forest(tree, bootstrap=True, shrinkage=shrinkage)
+        return Forest(tree, bootstrap=True, most_rows=max(1, SORTED // columns), shrinkage=shrinkage)
 
     def restore(self, state: State) -> Forest:
         from automl.architectures.forests import Forest

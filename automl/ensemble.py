@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Predictions = NDArray[Any]
+WORK_SHARES = (1.0, 0.4, 0.15)
+"""Of the most work, that a single model may take."""
 
 
 def greedy_weights(
@@ -59,6 +61,42 @@ def greedy_weights(
         if min(losses) < best_loss:
             best_loss, best_counts = min(losses), counts.copy()
     return best_counts / best_counts.sum()
+
+
+def affordable_weights(
+    predictions: Predictions,
+    loss: Callable[[Predictions], float],
+    *,
+    size: int,
+    single: Sequence[float] | None,
+    work: Sequence[float],
+    most_work: float,
+    deadline: float | None = None,
+) -> NDArray[np.float64]:
+    """The best of several greedy ensembles, from all models and from cheaper and cheaper ones.
+
+    One costly model, chosen first because it is the best one, may leave no room for several cheap ones that are better
+    together. Parameters are those of `greedy_weights`.
+    """
+    each = np.asarray(work, dtype=np.float64)
+    everything = np.arange(len(predictions))
+    found = []
+    for share in WORK_SHARES:
+        light = everything if share == 1.0 else np.flatnonzero(each <= share * most_work)
+        if share < 1.0 and not 1 < len(light) < len(predictions):
+            continue
+        weights = np.zeros(len(predictions))
+        weights[light] = greedy_weights(
+            predictions[light],
+            loss,
+            size=size,
+            single=None if single is None else [single[k] for k in light],
+            work=each[light].tolist(),
+            most_work=most_work,
+            deadline=deadline,
+        )
+        found.append((loss(np.tensordot(weights, predictions, axes=1)), weights))
+    return min(found, key=lambda pair: pair[0])[1]
 
 
 def pruned(

@@ -17,6 +17,7 @@ class ExtraTrees:
 
     name = "extra_trees"
     inputs = "ordinal"
+    divisible = True
 
     def space(self) -> ConfigurationSpace:
         """`max_features` is an exponent of the number of columns, `shrinkage` in rows: see `forests`."""

@@ -60,6 +60,8 @@ class Family(Protocol):
         (prepared numbers, then a column a level) or "ordinal" (raw numbers with NaN, then codes).
     budgeted: bool, True when absent. False says that a share of the epochs buys nothing less, so that a promoted
         trial is its parent over again and need not be trained.
+    divisible: bool, False when absent. True says that a full run is a mean of independent parts, such as trees: as the
+        folds of a trial are averaged, each then takes a part of a full run only.
     recipe_space, preparation_space: methods that give a fresh space of `training.recipe.Recipe` and of
         `preprocessing.choices.Preparation` for this family alone, in place of those that families share.
     restore: method that makes a learner from its `state()`, for families whose `build` gives one.

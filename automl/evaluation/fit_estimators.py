@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from automl.task import Task
 
 
+LEAST_PART = 0.25
+"""Share of a full run that each fold has at least, where the folds of a trial share one among them."""
+
+
 def fit_estimators(task: Task, family: Family, trial: Trial, resources: Resources, deadline: float | None) -> Fitted:
     """Fit every fold; the time left is shared out evenly among the folds left.
 
@@ -33,6 +38,8 @@ def fit_estimators(task: Task, family: Family, trial: Trial, resources: Resource
     ------
     TimeoutError: the deadline passed before the last fold was begun.
     """
+    part = max(LEAST_PART, 1 / len(task.folds)) if getattr(family, "divisible", False) else 1.0
+    resources = replace(resources, epochs=resources.epochs * part)
     models, predictions = [], []
     for done, fold in enumerate(task.folds):
         now = time.monotonic()
@@ -43,7 +50,8 @@ def fit_estimators(task: Task, family: Family, trial: Trial, resources: Resource
         models.append(model)
         predictions.append(model.predict(task.arrays.take(fold.valid)))
     efforts = [estimators.effort(model.estimator) for model in models]
-    return Fitted(TrialModel(family.name, trial.config, tuple(models), float(np.mean(efforts))), predictions)
+    effort = min(1.0, float(np.mean(efforts)) / part)
+    return Fitted(TrialModel(family.name, trial.config, tuple(models), effort), predictions)
 
 
 def _fit_fold(

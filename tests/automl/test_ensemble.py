@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from automl.ensemble import Predictions, greedy_weights, pruned
+from automl.ensemble import Predictions, affordable_weights, greedy_weights, pruned
 
 
 def one_row(*values: float) -> NDArray[np.float32]:
@@ -91,3 +91,12 @@ def test_pruning_keeps_a_model_and_stops_with_the_time() -> None:
     models, weights = one_row(1.0, 1.0), np.array([0.5, 0.5])
     assert (pruned(models, weights, distance_to(1), tolerance=0.5) > 0).sum() == 1
     assert pruned(models, weights, distance_to(1), tolerance=0.5, deadline=0.0).tolist() == [0.5, 0.5]
+
+
+def test_cheap_models_that_are_better_together_are_preferred_to_a_costly_one() -> None:
+    # The first is the best alone (off by 0.5) and takes all the work; the mean of the others is off by nothing.
+    models = one_row(1.5, 0.0, 2.0)
+    weights = affordable_weights(
+        models, distance_to(1), size=2, single=[0.5, 1.0, 1.0], work=[10.0, 1.0, 1.0], most_work=10.0
+    )
+    assert weights.tolist() == [0.0, 0.5, 0.5]

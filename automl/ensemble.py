@@ -90,7 +90,7 @@ def affordable_weights(
             predictions[light],
             loss,
             size=size,
-            single=None if single is None else [single[k] for k in light],
+            single=None if single is None else np.asarray(single)[light].tolist(),
             work=each[light].tolist(),
             most_work=most_work,
             deadline=deadline,

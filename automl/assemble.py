@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from automl.architectures.catalogue import FAMILIES, family
-from automl.architectures.family import Family
+from automl.architectures.family import Family, is_network
 from automl.errors import SettingError, unknown
 from automl.evaluation.fidelity import Fidelity
 from automl.job import Plan
 from automl.search import catalogue
 from automl.search.history import History
 from automl.settings import SpaceSettings, preset, space_settings
-from automl.space import FAMILY, complete, inputs_of, joint_space
+from automl.space import FAMILY, complete, joint_space
 
 DEFAULT_TIME = 60.0
 WARM_CONFIGURATIONS = 10
@@ -100,7 +100,7 @@ def select_families(wanted: Any, settings: SpaceSettings) -> dict[str, Family]:
         items = [*settings.families, *items]
     found: dict[str, Family] = {}
     for item in items:
-        names = [n for n in settings.families if inputs_of(family(n)) == "dense"] if item == "neural" else [item]
+        names = [n for n in settings.families if is_network(family(n))] if item == "neural" else [item]
         for each in names:
             made = family(each)
             if found.get(made.name, made) is not made and not isinstance(each, str):

@@ -11,6 +11,7 @@ import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from automl.architectures.family import inputs_of, is_network
 from automl.errors import SettingError, unknown
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _prepares(family: Family) -> bool:
 
 
 def _trains(family: Family) -> bool:
-    return inputs_of(family) == "dense"
+    return is_network(family)
 
 
 def _shared_preparation() -> ConfigurationSpace:
@@ -81,7 +82,7 @@ def _shared_preparation() -> ConfigurationSpace:
 
 
 def _shared_recipe() -> ConfigurationSpace:
-    from automl.training.recipe import recipe_space
+    from automl.training.recipe_space import recipe_space
 
     return recipe_space()
 
@@ -94,11 +95,6 @@ def _own_space(family: Family, part: str) -> Callable[[], ConfigurationSpace] | 
 def part_of(config: Mapping[str, Any], family: Family, part: str) -> dict[str, Any]:
     """The "prepare" or "train" entries of a configuration of a family, whether they are shared or its own."""
     return section(config, f"{family.name}.{part}" if _own_space(family, part) else part)
-
-
-def inputs_of(family: Family) -> str:
-    """What a family is fed: "dense" (a network), "one-hot" or "ordinal" (scikit-learn estimators)."""
-    return getattr(family, "inputs", "dense")
 
 
 def _join(

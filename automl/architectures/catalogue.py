@@ -11,10 +11,13 @@ from automl.errors import SettingError, unknown
 
 FAMILIES: Mapping[str, str] = MappingProxyType(
     {
+        "ft_transformer": "automl.architectures.ft_transformer:FTTransformer",
         "gradient_boosting": "automl.architectures.gradient_boosting:GradientBoosting",
         "linear": "automl.architectures.linear:Linear",
         "mlp": "automl.architectures.mlp:MLP",
+        "realmlp": "automl.architectures.realmlp:RealMLP",
         "resnet": "automl.architectures.resnet:ResNet",
+        "tabm": "automl.architectures.tabm:TabM",
     }
 )
 """Name → "module:class"; the class takes no arguments."""

@@ -20,8 +20,12 @@ DRAWN_AT_ONCE = 2**16
 
 @dataclass
 class _Stream:
-    """Where the masks come from. Apart from the module, whose `__setattr__` is slow."""
+    """Where the masks come from. Apart from the module, whose `__setattr__` is slow.
 
+    level: the rate of the next masks in units of 1/256; the rate of `masks` that are drawn already, too.
+    """
+
+    level: int
     generators: Sequence[torch.Generator] = ()
     steps_left: int = 0
     masks: list[Tensor] = field(default_factory=list)
@@ -40,23 +44,30 @@ class MemberDropout(nn.Module):
 
     def __init__(self, p: float, members: int) -> None:
         super().__init__()
-        self.level = round(p * 256)
+        self.p = p
         self.members = members
-        self.stream = _Stream()
+        self.stream = _Stream(_level(p))
 
     def arm(self, generators: Sequence[torch.Generator], steps: int) -> None:
-        """Draw from these generators, one per member, for the next `steps` steps."""
-        self.stream = _Stream(generators, steps)
+        """Draw from these generators, one per member, for the next `steps` steps, at the full rate."""
+        self.stream = _Stream(_level(self.p), generators, steps)
+
+    def scale(self, factor: float) -> None:
+        """Drop `factor` · p of the units from the next step on, until armed anew."""
+        level = _level(self.p * factor)
+        if level != self.stream.level:
+            self.stream.level = level
+            self.stream.masks = []
 
     def extra_repr(self) -> str:
-        return f"p={self.level / 256:.4g}, members={self.members}"
+        return f"p={_level(self.p) / 256:.4g}, members={self.members}"
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.level == 0:
-            return x
-        if self.level == 256:
-            return x * 0
         stream = self.stream
+        if not self.training or stream.level == 0:
+            return x
+        if stream.level == 256:
+            return x * 0
         if not stream.masks or stream.masks[-1].shape != x.shape:
             stream.masks = self._draw(x)
         stream.steps_left -= 1
@@ -69,14 +80,15 @@ class MemberDropout(nn.Module):
         units = x.numel() // self.members
         # Depends on one member's units only, so that members draw alike alone and together.
         steps = max(1, min(self.stream.steps_left, DRAWN_AT_ONCE // units))
-        keep = 1 - self.level / 256
+        level = self.stream.level
+        keep = 1 - level / 256
         masks = torch.empty(self.members, steps, units, dtype=x.dtype, device=x.device)
         if x.device.type == "cpu":
             draws = torch.empty(self.members, (steps * units + 7) // 8, dtype=torch.int64)
             for row, generator in zip(draws.unbind(0), self.stream.generators, strict=True):
                 row.random_(-(2**63), None, generator=generator)
             bytes_drawn = draws.view(torch.uint8)[:, : steps * units]
-            torch.ge(bytes_drawn.unflatten(1, (steps, units)), self.level, out=masks)
+            torch.ge(bytes_drawn.unflatten(1, (steps, units)), level, out=masks)
         else:
             for row, generator in zip(masks.unbind(0), self.stream.generators, strict=True):
                 row.bernoulli_(keep, generator=generator)
@@ -90,3 +102,17 @@ def seed_dropout(module: nn.Module, generators: Sequence[torch.Generator], steps
     for leaf in module.modules():
         if isinstance(leaf, MemberDropout):
             leaf.arm(generators, steps)
+
+
+def scale_dropout(module: nn.Module, factor: float) -> None:
+    """Let every dropout of the module drop `factor` times its rate, in [0, 1], from the next step on.
+
+    As masks know only 256 rates, a rate that falls slowly rarely changes, and masks are still drawn for many steps.
+    """
+    for leaf in module.modules():
+        if isinstance(leaf, MemberDropout):
+            leaf.scale(factor)
+
+
+def _level(p: float) -> int:
+    return round(p * 256)

@@ -17,14 +17,18 @@ class Shape:
 
     Attributes
     ----------
-    inputs: width of the dense input, encoded categories included; at least 1.
+    inputs: width of the dense input, encoded categories included; at least 1. Columns for a family that takes them.
     outputs: logits per row: the number of classes (2 for a binary task), or 1 for regression.
     rows: training rows, for families that size themselves by them; at least 1.
+    numbers: numeric columns after preparation.
+    levels: levels of each categorical column, code 0 (missing or unseen) not counted.
     """
 
     inputs: int
     outputs: int
     rows: int
+    numbers: int = 0
+    levels: tuple[int, ...] = ()
 
 
 @runtime_checkable
@@ -34,7 +38,13 @@ class Family(Protocol):
     `build` is called as `build(shape, **config)` with the active hyperparameters of `space` and nothing
     else, so that a name that drifts is a TypeError. It returns a `torch.nn.Module` that maps
     (rows, shape.inputs) float32 to (rows, shape.outputs) logits, or a scikit-learn estimator. Random
-    numbers may be drawn from torch's global generator, which is seeded around the call.
+    numbers may be drawn from torch's global generator, which is seeded around the call. A module may also give
+    (rows, k, shape.outputs): k predictions of each row, each trained on its own loss, whose mean counts.
+
+    A module whose first weights or constants depend on the training rows has a method `prime(*inputs, targets)`. It
+    is called once before the first step, in evaluation mode and without gradients, with what `forward` takes and the
+    targets as they are trained on. What it sets must be parameters or buffers of shapes that do not depend on rows:
+    a saved model is built and loaded without it.
 
     Optional attributes
     -------------------
@@ -43,8 +53,9 @@ class Family(Protocol):
         features last, and only use leaves that `stack` knows.
 
     inputs: what `build`'s model is fed, "dense" when absent: a network gets numbers and encoded categories as one
-        dense tensor. A scikit-learn estimator says "one-hot" (prepared numbers, then a column a level) or "ordinal"
-        (raw numbers with NaN, then codes).
+        dense tensor. One that encodes by itself says "columns" and is called as `module(numbers, codes)`, (rows,
+        shape.numbers) float32 and (rows, categorical columns) int64. A scikit-learn estimator says "one-hot"
+        (prepared numbers, then a column a level) or "ordinal" (raw numbers with NaN, then codes).
     budgeted: bool, True when absent. False says that a share of the epochs buys nothing less, so that a promoted
         trial is its parent over again and need not be trained.
     recipe_space, preparation_space: methods that give a fresh space of `training.recipe.Recipe` and of
@@ -83,6 +94,16 @@ class Family(Protocol):
 def members(family: Family) -> bool:
     """Whether networks of the family may be stacked along the members axis."""
     return bool(getattr(family, "members", False))
+
+
+def inputs_of(family: Family) -> str:
+    """What a family is fed: "dense" or "columns" (networks), "one-hot" or "ordinal" (scikit-learn estimators)."""
+    return getattr(family, "inputs", "dense")
+
+
+def is_network(family: Family) -> bool:
+    """Whether the family builds networks, which are trained by epochs."""
+    return inputs_of(family) in ("dense", "columns")
 
 
 def native(config: Configuration) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from automl.architectures.catalogue import family as family_of
-from automl.architectures.family import Family, Shape, members
+from automl.architectures.family import Family, Shape, inputs_of, members
 from automl.errors import DataError
 
 
@@ -24,12 +24,14 @@ class Embeddings:
         arXiv:2407.04491: 9); the others get a learned entity embedding (Guo & Berkhahn 2016, arXiv:1604.06737).
     factor, power, max_dim: an embedding of L levels has min(max_dim, round(factor · L^power)) dimensions,
         at least 1 (the rule of fastai, capped).
+    signs: whether a column of two levels becomes one column of −1 and 1, 0 for a missing entry, instead of two.
     """
 
     one_hot_max: int = 9
     factor: float = 1.6
     power: float = 0.56
     max_dim: int = 16
+    signs: bool = False
 
     def dim(self, levels: int) -> int:
         """Dimensions of the embedding of a column with `levels` levels."""
@@ -37,7 +39,7 @@ class Embeddings:
 
 
 class Front(nn.Module):
-    """Numbers (…, d) and codes (…, c) → dense (…, width).
+    """Numbers (…, d) and codes (…, c) → dense (…, width): numbers, signs, one-hot columns, embeddings.
 
     Codes are 0 for a missing or unseen category and 1 … L for the L levels. A one-hot column is all zeros for
     code 0; an embedding has a learned vector for it that starts at zero. Columns whose embeddings have equal
@@ -47,18 +49,25 @@ class Front(nn.Module):
     ----------
     numbers: number of numeric columns, d.
     levels: L of each categorical column, c of them.
+
+    Attributes
+    ----------
+    pieces: width of what each column becomes, in the order of the output. hot: columns of signs and one-hot together.
     """
 
+    sign_columns: Tensor
     hot_columns: Tensor
     hot_levels: Tensor
 
     def __init__(self, numbers: int, levels: Sequence[int], embeddings: Embeddings) -> None:
         super().__init__()
-        hot = [i for i, n in enumerate(levels) if n <= embeddings.one_hot_max]
+        signs = [i for i, n in enumerate(levels) if embeddings.signs and n == 2]
+        hot = [i for i, n in enumerate(levels) if n <= embeddings.one_hot_max and i not in signs]
         by_dim: dict[int, list[int]] = {}
-        for i in sorted(set(range(len(levels))) - set(hot)):
+        for i in sorted(set(range(len(levels))) - {*signs, *hot}):
             by_dim.setdefault(embeddings.dim(levels[i]), []).append(i)
         pairs = [(i, level) for i in hot for level in range(1, levels[i] + 1)]
+        self._constant("sign_columns", signs)
         self._constant("hot_columns", [i for i, _ in pairs])
         self._constant("hot_levels", [level for _, level in pairs])
         self.dims = tuple(sorted(by_dim))
@@ -72,7 +81,11 @@ class Front(nn.Module):
             self.tables[str(dim)] = table
             self._constant(f"columns_{dim}", columns)
             self._constant(f"starts_{dim}", starts.tolist())
-        self.width = numbers + len(pairs) + sum(dim * len(columns) for dim, columns in by_dim.items())
+        ones = (1,) * (numbers + len(signs))
+        each = tuple(dim for dim in self.dims for _ in by_dim[dim])
+        self.pieces = (*ones, *(n for n in map(levels.__getitem__, hot) if n), *each)
+        self.width = sum(self.pieces)
+        self.hot = len(signs) + len(pairs)
 
     def _constant(self, name: str, values: list[int]) -> None:
         """Follows from the columns, so it is no part of the saved weights."""
@@ -80,6 +93,9 @@ class Front(nn.Module):
 
     def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
         parts = [numbers]
+        if self.sign_columns.numel():
+            signed = codes.index_select(-1, self.sign_columns)
+            parts.append((signed == 2).to(numbers.dtype) - (signed == 1).to(numbers.dtype))
         if self.hot_columns.numel():
             parts.append((codes.index_select(-1, self.hot_columns) == self.hot_levels).to(numbers.dtype))
         for dim in self.dims:
@@ -89,22 +105,41 @@ class Front(nn.Module):
 
 
 class TabularNet(nn.Module):
-    """A front and a body: numbers (…, d) float32 and codes (…, c) int64 → logits (…, outputs).
+    """A family's network for tables: numbers (…, d) float32 and codes (…, c) int64 → logits (…, outputs).
 
     Attributes
     ----------
+    front: what makes one dense tensor of them; None where the body takes them apart.
     members: whether the network can be stacked along the members axis.
     """
 
-    def __init__(self, front: Front, body: nn.Module, *, members: bool) -> None:
+    def __init__(self, front: Front | None, body: nn.Module, *, members: bool) -> None:
         super().__init__()
         self.front = front
         self.body = body
         self.members = members
 
     def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
-        logits: Tensor = self.body(self.front(numbers, codes))
+        logits: Tensor = self.body(numbers, codes) if self.front is None else self.body(self.front(numbers, codes))
         return logits
+
+    @torch.no_grad()
+    def prime(self, numbers: Tensor, codes: Tensor, targets: Tensor, seed: int) -> None:
+        """Let the body see the training rows before its first step, if it has a method `prime` (see `Family`).
+
+        Parameters
+        ----------
+        targets: as they are trained on. seed: of what it draws; torch's global generator is left as it was.
+        """
+        prime: Callable[..., None] | None = getattr(self.body, "prime", None)
+        if prime is None:
+            return
+        mode = self.training
+        self.eval()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            prime(*((numbers, codes) if self.front is None else (self.front(numbers, codes),)), targets)
+        self.train(mode)
 
 
 def tabular_network(
@@ -139,9 +174,11 @@ def tabular_network(
     chosen = family_of(family)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        front = Front(numbers, levels, embeddings or Embeddings())
-        if front.width < 1:
+        apart = inputs_of(chosen) == "columns"
+        front = None if apart else Front(numbers, levels, embeddings or Embeddings())
+        inputs = numbers + len(levels) if front is None else front.width
+        if inputs < 1:
             raise DataError("no column is left for a network: all are constant or empty")
-        shape = Shape(inputs=front.width, outputs=outputs, rows=rows)
+        shape = Shape(inputs=inputs, outputs=outputs, rows=rows, numbers=numbers, levels=tuple(levels))
         body = chosen.build(shape, **config)
     return TabularNet(front, body, members=members(chosen))

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.architectures.family import is_network
 from automl.artefact import pack, unpack
 from automl.evaluation.fidelity import Fidelity, Resources
 from automl.evaluation.fitted import Fitted, TrialModel
 from automl.search.trial import Result, State, Trial
-from automl.space import FAMILY, inputs_of
+from automl.space import FAMILY
 from automl.task import StoredTask, Task
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Evaluator:
         return Result(State.DONE, self.task.loss(np.load(folder / OUT_OF_FOLD)), artefact=str(folder))
 
     def _fit(self, family: Family, trial: Trial, resources: Resources, deadline: float | None) -> Fitted:
-        if inputs_of(family) != "dense":
+        if not is_network(family):
             from automl.evaluation.fit_estimators import fit_estimators
 
             return fit_estimators(self.task, family, trial, resources, deadline)

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.dummy import DummyClassifier
 
-from automl.architectures.family import Shape
+from automl.architectures.family import Shape, inputs_of
 from automl.evaluation import estimators
 from automl.evaluation.fidelity import Resources
 from automl.evaluation.fitted import EstimatorModel, Fitted, Target, TrialModel, estimator_inputs, trusted_by
 from automl.preprocessing.dense import DensePreparer
 from automl.preprocessing.encode import ordinal
 from automl.resampling import Fold
-from automl.space import inputs_of, part_of, section
+from automl.space import part_of, section
 
 if TYPE_CHECKING:
     from automl.architectures.family import Family

@@ -54,14 +54,12 @@ def fit_networks(
         target = Target.of(task.y[rows], task.outputs)
         levels = tuple(n - 1 for n in task.levels)
         blueprint = Blueprint(config, preparer.width, levels, task.outputs, len(rows))
+        learned = _rows(task, rows, preparer, target)
+        network = blueprint.build(family, seed)
+        network.prime(learned.numbers, learned.codes, learned.targets, seed)
         parts.append((blueprint, preparer, target))
-        networks.append(blueprint.build(family, seed))
-        folds.append(
-            FoldData(
-                _rows(task, rows, preparer, target),
-                _rows(task, fold.valid, preparer, target) if len(fold.valid) else None,
-            )
-        )
+        networks.append(network)
+        folds.append(FoldData(learned, _rows(task, fold.valid, preparer, target) if len(fold.valid) else None))
     trained = loop.fit(
         networks,
         folds,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from automl.architectures.family import Family
+    from automl.architectures.inputs import TabularNet
     from automl.training.checkpoints import Checkpoint
     from automl.training.losses import Loss
 
@@ -97,7 +98,7 @@ class Blueprint:
     outputs: int
     rows: int
 
-    def build(self, family: Family, seed: int = 0) -> nn.Module:
+    def build(self, family: Family, seed: int = 0) -> TabularNet:
         """A network with fresh weights."""
         from automl.architectures.inputs import tabular_network
 

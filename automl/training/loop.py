@@ -96,6 +96,7 @@ def fit(
     start_checkpoint: from an earlier call with the same networks' shapes, folds, recipe and seeds.
     deadline: in `time.monotonic` seconds; checked before each step. What stands then is validated and returned.
     batched: whether the networks train as one along the members axis; None decides by `worth_batching`.
+        Under the schedule "plateau" they never do.
 
     Raises
     ------
@@ -115,9 +116,7 @@ def fit(
     epochs = max(1, round(until * recipe.epochs))
     per_epoch = min(len(fold.train) for fold in folds)
     run = _Run(networks, folds, recipe, loss, list(seeds), epochs, per_epoch, device)
-    if batched is None:
-        batched = _stackable(networks) and worth_batching(widths(networks[0]), len(networks), device)
-    trained, complete = _with_smaller_batches(run, members, batched, deadline)
+    trained, complete = _with_smaller_batches(run, members, _as_one(run, batched), deadline)
     fitted = [_ready(network, member) for network, member in zip(networks, trained, strict=True)]
     return Fitted(
         networks=fitted,
@@ -144,8 +143,14 @@ def worth_batching(widths: Sequence[int], members: int, device: str) -> bool:
     return device.startswith("cuda") or max(widths) <= WIDEST_BATCHED_ON_CPU
 
 
-def _stackable(networks: Sequence[nn.Module]) -> bool:
-    return all(getattr(network, "members", False) for network in networks)
+def _as_one(run: _Run, batched: bool | None) -> bool:
+    """Whether the networks train along the members axis."""
+    if run.recipe.schedule == "plateau":
+        return False  # one step has one learning rate, but each network's follows its own losses
+    if batched is not None:
+        return batched
+    stackable = all(getattr(network, "members", False) for network in run.networks)
+    return stackable and worth_batching(widths(run.networks[0]), len(run.networks), run.device)
 
 
 def _with_smaller_batches(

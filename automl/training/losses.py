@@ -1,7 +1,12 @@
-"""What a network is trained on, per batch, and judged by, per member."""
+"""What a network is trained on, per batch, and judged by, per member.
+
+A network may make k predictions of a row: logits (…, rows, k, outputs) instead of (…, rows, outputs). Each is trained
+on a loss of its own; the prediction is their mean (Gorishniy et al. 2025, arXiv:2410.24210, section 3.2).
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -16,17 +21,34 @@ Loss = Literal["cross_entropy", "squared"]
 def step_loss(loss: Loss, logits: Tensor, batch: Batch, smoothing: float) -> Tensor:
     """Mean loss over all rows of all members, a scalar; times the members it is the sum of their mean losses.
 
-    logits: (…, outputs).
+    logits: (…, rows, outputs), or (…, rows, k, outputs): the mean of the k losses, never the loss of the mean.
     """
     flat = logits.reshape(-1, logits.shape[-1]).float()
+    rows, targets = len(batch.targets), batch.targets
+    if len(flat) > rows:
+        targets = targets.repeat_interleave(len(flat) // rows, dim=0)
     reduction = "mean" if batch.weights is None else "none"
     if loss == "cross_entropy":
-        out = F.cross_entropy(flat, batch.targets, reduction=reduction, label_smoothing=smoothing)
+        out = F.cross_entropy(flat, targets, reduction=reduction, label_smoothing=smoothing)
     else:
-        out = F.mse_loss(flat, batch.targets, reduction=reduction)
+        out = F.mse_loss(flat, targets, reduction=reduction)
     if batch.weights is None:
         return out
-    return (out.reshape(len(flat), -1).mean(1) * batch.weights).mean()
+    return (out.reshape(rows, -1).mean(1) * batch.weights).mean()
+
+
+def mean_prediction(loss: Loss, logits: Tensor) -> Tensor:
+    """k predictions as one: (…, k, outputs) → (…, outputs), the mean of values or, as logits, of probabilities.
+
+    Examples
+    --------
+    >>> two = torch.tensor([[0.9, 0.1], [0.5, 0.5]]).log()
+    >>> mean_prediction("cross_entropy", two).softmax(-1)
+    tensor([0.7000, 0.3000])
+    """
+    if loss == "squared":
+        return logits.mean(-2)
+    return logits.log_softmax(-1).logsumexp(-2) - math.log(logits.shape[-2])
 
 
 class ValidationRows:
@@ -60,8 +82,10 @@ class ValidationRows:
         for first in range(0, self.numbers.shape[1], self.rows_at_once):
             part = slice(first, first + self.rows_at_once)
             numbers, codes = self.numbers[:, part], self.codes[:, part]
-            logits = module(numbers, codes) if self.lead else module(numbers[0], codes[0]).unsqueeze(0)
-            each = self._each(logits.float(), self.targets[:, part])
+            logits = (module(numbers, codes) if self.lead else module(numbers[0], codes[0]).unsqueeze(0)).float()
+            if logits.dim() == 4:
+                logits = mean_prediction(self.loss, logits)
+            each = self._each(logits, self.targets[:, part])
             # A row of no weight must not turn an infinite loss into NaN, nor a NaN into nothing.
             total += torch.where(self.weights[:, part] > 0, each.double() * self.weights[:, part], 0.0).sum(1)
         return total.tolist()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from automl.architectures.stacking import duplicate
-from automl.training.losses import Loss
+from automl.training.losses import Loss, mean_prediction
 
 ROWS_AT_ONCE = 2048
 """Bounds memory; fixed, since results must not depend on the machine."""
@@ -30,7 +30,8 @@ def predict(
 
     Returns
     -------
-    (n, classes) probabilities that sum to one, or (n,) values ((n, outputs) when there are several).
+    (n, classes) probabilities that sum to one, or (n,) values ((n, outputs) when there are several); the mean where
+    the network makes k predictions of a row.
     """
     exact = duplicate(network).cpu().double().eval()
     x, c = torch.as_tensor(numbers).cpu(), torch.as_tensor(codes).cpu()
@@ -39,6 +40,8 @@ def predict(
         for i in range(0, max(1, len(x)), ROWS_AT_ONCE)
     ]
     out = torch.cat(parts)
+    if out.dim() == 3:
+        out = mean_prediction(kind, out)
     if kind == "cross_entropy":
         out = out.softmax(1)
     elif out.shape[1] == 1:

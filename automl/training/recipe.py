@@ -1,44 +1,129 @@
-"""How a network is trained: the choices, with their space."""
+"""How a network is trained: the choices, each with its rule."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from numbers import Integral, Real
+from types import MappingProxyType
 
 from automl.errors import SettingError, unknown
+from automl.training.schedules import SCHEDULES, STRENGTHS
 
-if TYPE_CHECKING:
-    from ConfigSpace import ConfigurationSpace
-
-OPTIMIZERS = ("adamw", "sgd")
-SCHEDULES = ("cosine", "constant")
+OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop", "adagrad", "adadelta")
+_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "optimizer": OPTIMIZERS,
+        "schedule": tuple(SCHEDULES),
+        "weight_decay_schedule": STRENGTHS,
+        "dropout_schedule": STRENGTHS,
+    }
+)
+_COUNTS: Mapping[str, int] = MappingProxyType(
+    {
+        "restarts_first": 1,
+        "step_every": 1,
+        "plateau_patience": 0,
+        "cyclic_length": 1,
+        "batch_size": 2,
+        "epochs": 1,
+        "patience": 1,
+    }
+)
+"""Name → the least whole number allowed."""
+_NUMBERS: Mapping[str, str] = MappingProxyType(
+    {
+        "learning_rate": "(0, inf)",
+        "weight_decay": "[0, inf)",
+        "beta1": "[0, 1)",
+        "beta2": "[0, 1)",
+        "momentum": "[0, 1)",
+        "alpha": "[0, 1)",
+        "rho": "[0, 1)",
+        "warmup": "[0, 1)",
+        "restarts_factor": "[1, inf)",
+        "step_factor": "(0, 1]",
+        "exponential_factor": "(0, 1]",
+        "inverse_gamma": "[0, inf)",
+        "inverse_power": "[0, inf)",
+        "plateau_factor": "(0, 1]",
+        "one_cycle_rise": "(0, 1)",
+        "cyclic_low": "[0, 1]",
+        "cyclic_shrink": "(0, 1]",
+        "label_smoothing": "[0, 1)",
+        "clip": "(0, inf)",
+    }
+)
+"""Name → the interval that the number must lie in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a network is trained.
+    """How a network is trained. Fields that the chosen optimiser or schedule does not name are not read.
+
+    Epochs are those of a full run, counted from the end of the warm-up, whatever share of the run is trained.
 
     Attributes
     ----------
-    optimizer: "adamw" (Loshchilov & Hutter 2019, arXiv:1711.05101) or "sgd" with Nesterov momentum.
+    optimizer: "adamw" (Loshchilov & Hutter 2019, arXiv:1711.05101), "adam" (Kingma & Ba 2015, arXiv:1412.6980), "sgd",
+        "rmsprop" (Tieleman & Hinton 2012), "adagrad" (Duchi et al. 2011) or "adadelta" (Zeiler 2012, arXiv:1212.5701).
     learning_rate: at the height of the schedule, > 0.
-    weight_decay: ≥ 0; weights only, not biases and norms. Decoupled for adamw, an L2 term for sgd.
-    momentum: of sgd, in [0, 1).
-    schedule: "cosine" to zero or "constant", over a full run whatever share of it is trained.
-    warmup: share of a full run in which the rate rises linearly, in [0, 1).
-    batch_size: rows per step and member; at most the training rows are used.
-    epochs: of a full run.
-    patience: epochs without a better validation loss after which a member stops.
+    weight_decay: ≥ 0; weights only, not biases and norms. Decoupled for adamw, an L2 term of the gradient else.
+    beta1, beta2: of adamw and adam, in [0, 1): how much of the mean gradient and of the mean square is kept.
+    momentum: of sgd and rmsprop, in [0, 1). nesterov: of sgd.
+    alpha, rho: of rmsprop and of adadelta, in [0, 1): how much of the mean square is kept.
+    schedule: of the learning rate, a name in `schedules.SCHEDULES`.
+    warmup: share of a full run in which the rate rises linearly, in [0, 1). None for one_cycle, cyclic and coslog4,
+        which rise by themselves.
+    restarts_first, restarts_factor: epochs of the first cycle, ≥ 1; how much longer each next one is, ≥ 1. The
+        default of 15 and 2 fills 105 epochs with three cycles (Kadra et al. 2021, arXiv:2106.11189).
+    step_every, step_factor: epochs between falls, ≥ 1; what is left after each, in (0, 1].
+    exponential_factor: what is left after each epoch, in (0, 1].
+    inverse_gamma, inverse_power: γ and k of (1 + γt)^−k after t epochs, ≥ 0.
+    plateau_patience, plateau_factor: epochs without a better validation loss that are borne, ≥ 0; what is left after
+        one more, in (0, 1]. Networks whose rates follow their own losses train one after another.
+    one_cycle_rise: share of a full run until the height, in (0, 1).
+    cyclic_length, cyclic_low, cyclic_shrink: epochs of a cycle, ≥ 1; lowest factor, in [0, 1]; height of each cycle
+        as a share of the last one's, in (0, 1].
+    weight_decay_schedule, dropout_schedule: "constant", or "flat_cosine" to zero in the second half of a full run.
+    batch_size: rows per step and member, ≥ 2; at most the training rows are used.
+    epochs: of a full run, ≥ 1.
+    patience: epochs without a better validation loss after which a member stops, ≥ 1.
     label_smoothing: of the cross-entropy, in [0, 1).
-    clip: largest norm of a member's gradient, or None.
+    clip: largest norm of a member's gradient, > 0, or None.
+
+    Raises
+    ------
+    SettingError: a value that breaks its rule.
     """
 
     optimizer: str = "adamw"
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
+    beta1: float = 0.9
+    beta2: float = 0.999
     momentum: float = 0.9
+    nesterov: bool = True
+    alpha: float = 0.99
+    rho: float = 0.9
     schedule: str = "cosine"
     warmup: float = 0.05
+    restarts_first: int = 15
+    restarts_factor: float = 2.0
+    step_every: int = 30
+    step_factor: float = 0.1
+    exponential_factor: float = 0.96
+    inverse_gamma: float = 1e-2
+    inverse_power: float = 0.5
+    plateau_patience: int = 5
+    plateau_factor: float = 0.2
+    one_cycle_rise: float = 0.3
+    cyclic_length: int = 10
+    cyclic_low: float = 0.1
+    cyclic_shrink: float = 1.0
+    weight_decay_schedule: str = "constant"
+    dropout_schedule: str = "constant"
     batch_size: int = 256
     epochs: int = 100
     patience: int = 20
@@ -46,45 +131,31 @@ class Recipe:
     clip: float | None = None
 
     def __post_init__(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
-            raise unknown("optimizer", self.optimizer, OPTIMIZERS)
-        if self.schedule not in SCHEDULES:
-            raise unknown("schedule", self.schedule, SCHEDULES)
-        rules = {
-            "learning_rate": (self.learning_rate > 0, "> 0"),
-            "weight_decay": (self.weight_decay >= 0, "≥ 0"),
-            "momentum": (0 <= self.momentum < 1, "in [0, 1)"),
-            "warmup": (0 <= self.warmup < 1, "in [0, 1)"),
-            "batch_size": (self.batch_size >= 2, "≥ 2"),
-            "epochs": (self.epochs >= 1, "≥ 1"),
-            "patience": (self.patience >= 1, "≥ 1"),
-            "label_smoothing": (0 <= self.label_smoothing < 1, "in [0, 1)"),
-            "clip": (self.clip is None or self.clip > 0, "> 0 or None"),
-        }
-        for name, (holds, rule) in rules.items():
-            if not holds:
-                raise SettingError(f"{name}={getattr(self, name)!r} in the recipe must be {rule}")
+        for name, known in _NAMES.items():
+            if getattr(self, name) not in known:
+                raise unknown(name, getattr(self, name), known)
+        if not isinstance(self.nesterov, bool):
+            raise _broken("nesterov", self.nesterov, "True or False")
+        for name, least in _COUNTS.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+                raise _broken(name, value, f"a whole number ≥ {least}")
+        for name, interval in _NUMBERS.items():
+            value = getattr(self, name)
+            if not _within(value, interval) and not (name == "clip" and value is None):
+                raise _broken(name, value, f"a number in {interval}" + " or None" * (name == "clip"))
 
 
-def recipe_space() -> ConfigurationSpace:
-    """What is searched of a recipe; `Recipe(**config)` takes its configurations.
+def _within(value: object, interval: str) -> bool:
+    """Whether a value is a finite number in an interval such as "[0, 1)"."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    number = float(value)
+    low, high = (float(end) for end in interval[1:-1].split(","))
+    above = number >= low if interval[0] == "[" else number > low
+    below = number <= high if interval[-1] == "]" else number < high
+    return math.isfinite(number) and above and below
 
-    Epochs and patience are not searched: they are the budget. Ranges: Auto-Net 2.0 (Mendoza et al.
-    2018) and regularisation cocktails (Kadra et al. 2021, arXiv:2106.11189), with weight decay on a log scale.
-    """
-    from ConfigSpace import Categorical, ConfigurationSpace, EqualsCondition, Float, Integer
 
-    space = ConfigurationSpace()
-    optimizer = Categorical("optimizer", list(OPTIMIZERS), default="adamw", weights=[0.8, 0.2])
-    momentum = Float("momentum", (0.5, 0.99), default=0.9)
-    space.add(
-        optimizer,
-        momentum,
-        Float("learning_rate", (1e-4, 1e-1), log=True, default=3e-3),
-        Float("weight_decay", (1e-6, 1e-1), log=True, default=1e-2),
-        Categorical("schedule", list(SCHEDULES), default="cosine", weights=[0.8, 0.2]),
-        Integer("batch_size", (32, 1024), log=True, default=256),
-        Float("label_smoothing", (0.0, 0.2), default=0.0),
-    )
-    space.add(EqualsCondition(momentum, optimizer, "sgd"))
-    return space
+def _broken(name: str, value: object, rule: str) -> SettingError:
+    return SettingError(f"{name}={value!r} in the recipe must be {rule}")

@@ -10,14 +10,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from automl.architectures.dropout import seed_dropout
+from automl.architectures.dropout import scale_dropout, seed_dropout
+from automl.architectures.rates import parameter_rates
 from automl.architectures.stacking import stack, stacked_names, with_member_dropout
 from automl.training.checkpoints import Member
 from automl.training.data import FoldData, Rows, TrainingRows, stream
 from automl.training.losses import Loss, ValidationRows, step_loss
 from automl.training.optimizers import Optimizer, clip_members
 from automl.training.recipe import Recipe
-from automl.training.schedules import factor
+from automl.training.schedules import factor, strength
 
 
 class Together:
@@ -58,7 +59,7 @@ class Together:
         self.optimizer = Optimizer(
             parameters,
             recipe,
-            decayed=frozenset(n for n, p in parameters.items() if p.dim() - (n in self.names) >= 2),
+            rates=parameter_rates(networks[0]),
             moments=self._joined([m.moments for m in self.members]),
             steps=self.members[0].steps,
         )
@@ -108,6 +109,9 @@ class Together:
             for step, batch in enumerate(self.rows.epoch(self.seeds, self.epoch)):
                 if deadline is not None and time.monotonic() > deadline:
                     return False
+                progress = (self.epoch * steps + step) / total
+                if recipe.dropout_schedule != "constant":
+                    scale_dropout(module, strength(recipe.dropout_schedule, progress))
                 with torch.autocast("cuda", dtype=torch.bfloat16, enabled=cuda):
                     logits = module(batch.numbers, batch.codes)
                 loss = step_loss(self.loss, logits, batch, recipe.label_smoothing)
@@ -115,8 +119,10 @@ class Together:
                 loss.backward(self.scale)
                 if recipe.clip is not None:
                     clip_members(parameters, members, recipe.clip)
-                progress = (self.epoch * steps + step) / total
-                optimizer.step(recipe.learning_rate * factor(recipe.schedule, progress, recipe.warmup))
+                optimizer.step(
+                    recipe.learning_rate * factor(recipe, progress, self.members[0].losses),
+                    strength(recipe.weight_decay_schedule, progress),
+                )
         self.epoch += 1
         return True
 

@@ -14,9 +14,10 @@ from torch.nn import functional as F
 from automl.architectures.catalogue import FAMILIES, family
 from automl.architectures.family import Family, Shape, native
 from automl.architectures.inputs import TabularNet, tabular_network
+from automl.architectures.rates import parameter_rates
 from automl.errors import SettingError
 
-NETWORKS = ["mlp", "resnet"]
+NETWORKS = ["ft_transformer", "mlp", "realmlp", "resnet", "tabm"]
 LEVELS = [2, 3, 12, 40, 70, 80]
 
 
@@ -54,6 +55,11 @@ def batch(rows: int = 48, outputs: int = 3) -> tuple[torch.Tensor, torch.Tensor,
     return torch.randn(rows, 5, generator=g), codes, torch.randint(0, outputs, (rows,), generator=g)
 
 
+def loss_of(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of one prediction per row, or of each of k."""
+    return F.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.repeat_interleave(logits[0].numel() // 3))
+
+
 @pytest.mark.parametrize("of", ALL, ids=str)
 def test_every_configuration_gives_a_logit_per_class_and_a_gradient_to_every_parameter(of: str | Family) -> None:
     numbers, codes, targets = batch()
@@ -61,11 +67,12 @@ def test_every_configuration_gives_a_logit_per_class_and_a_gradient_to_every_par
         for outputs in (1, 2, 3):
             net = network(of, config, outputs)
             logits = net(numbers, codes)
-            assert logits.shape == (48, outputs), config
+            k = (config["k"],) if "k" in config else ()
+            assert logits.shape == (48, *k, outputs), config
             assert torch.isfinite(logits).all(), config
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            F.cross_entropy(net(numbers, codes), targets).backward()
+            loss_of(net(numbers, codes), targets).backward()
         for name, parameter in net.named_parameters():
             assert parameter.grad is not None, (name, config)
             assert torch.isfinite(parameter.grad).all(), (name, config)
@@ -77,10 +84,10 @@ def test_every_configuration_learns_one_batch_by_heart(of: str | Family) -> None
     numbers, codes, targets = batch(rows=24)
     for config in configurations(of):
         # Dropout is meant to hinder learning by heart, so it is left out here.
-        net = network(of, {**config, "dropout": 0.0} if "dropout" in config else config)
+        net = network(of, {name: 0.0 if "dropout" in name else value for name, value in config.items()})
         optimizer = torch.optim.AdamW(net.parameters(), lr=5e-3)
         for _ in range(150):
-            loss = F.cross_entropy(net(numbers, codes), targets)
+            loss = loss_of(net(numbers, codes), targets)
             if loss < 0.05:
                 break
             optimizer.zero_grad()
@@ -100,13 +107,68 @@ def test_equal_seeds_give_equal_weights_and_leave_the_global_generator_alone(of:
     assert not all(torch.equal(a, c) for a, _, c in pairs)
 
 
+@pytest.mark.parametrize("of", ALL, ids=str)
+@pytest.mark.parametrize("rows", [2, 48])
+def test_what_a_network_learns_from_the_rows_before_training_lies_in_weights_of_fixed_shapes(
+    of: str | Family, rows: int
+) -> None:
+    numbers, codes, targets = (t[:rows] for t in batch())
+    numbers[:, 0] = 1.0  # a constant column
+    for config in configurations(of)[:6]:
+        for outputs in (1, 3):
+            primed, same, fresh = (
+                network(of, config, outputs),
+                network(of, config, outputs),
+                network(of, config, outputs),
+            )
+            y = targets if outputs == 3 else targets.float()
+            before = torch.random.get_rng_state()
+            primed.prime(numbers, codes, y, seed=5)
+            same.prime(numbers, codes, y, seed=5)
+            assert torch.equal(torch.random.get_rng_state(), before)
+            fresh.load_state_dict(primed.state_dict())
+            out = primed.eval()(numbers, codes)
+            assert torch.isfinite(out).all(), config
+            assert torch.equal(out, same.eval()(numbers, codes)), config
+            assert torch.equal(out, fresh.eval()(numbers, codes)), config
+
+
+@pytest.mark.parametrize("of", ALL, ids=str)
+def test_tables_of_numbers_alone_or_of_categories_alone_are_enough(of: str | Family) -> None:
+    numbers, codes, targets = batch()
+    config = configurations(of)[0]
+    for d, levels in ((5, []), (0, LEVELS)):
+        net = tabular_network(of, config, numbers=d, levels=levels, outputs=3, rows=100)
+        x, c = numbers[:, :d], codes[:, : len(levels)]
+        net.prime(x, c, targets, seed=0)
+        assert torch.isfinite(net(x, c)).all()
+
+
+@pytest.mark.parametrize("of", ALL, ids=str)
+def test_rates_of_parameters_name_parameters(of: str | Family) -> None:
+    for config in configurations(of):
+        rates = parameter_rates(network(of, config))
+        assert rates.keys() == dict(network(of, config).named_parameters()).keys()
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_name_that_no_hyperparameter_has_is_a_type_error(name: str) -> None:
-    config = configurations(name)[0]
     with pytest.raises(TypeError, match="depth"):
-        network(name, {**config, "depth": 3})
+        network(name, {**configurations(name)[0], "depth": 3})
+
+
+@pytest.mark.parametrize("name", ["mlp", "resnet"])
+def test_explicit_widths_that_are_not_given_are_a_type_error(name: str) -> None:
     with pytest.raises(TypeError, match="width_1"):
-        network(name, {**config, "form": "explicit"})
+        network(name, {**configurations(name)[0], "form": "explicit"})
+
+
+@pytest.mark.parametrize(("name", "lacks"), [("tabm", "n_bins"), ("realmlp", "sigma")])
+def test_an_embedding_without_its_hyperparameter_is_a_type_error(name: str, lacks: str) -> None:
+    config = configurations(name)[0]
+    del config[lacks]
+    with pytest.raises(TypeError, match=lacks):
+        network(name, config)
 
 
 def test_wide_one_hot_inputs_do_not_inflate_a_shaped_network() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from automl.architectures.dropout import MemberDropout, seed_dropout
+from automl.architectures.dropout import MemberDropout, scale_dropout, seed_dropout
 from automl.architectures.stacking import duplicate, stack, unstack, with_member_dropout
 from automl.errors import SettingError
 
@@ -108,6 +108,33 @@ def test_dropout_drops_its_share_keeps_the_mean_and_rests_in_evaluation(p: float
     assert abs(float(out.mean()) - 1) < 0.02
     assert not torch.equal(out[0], out[1])
     assert torch.equal(layer.eval()(x), x)
+
+
+def test_dropout_drops_the_scaled_rate_from_the_next_step_on_until_armed_anew() -> None:
+    layer, x = MemberDropout(0.5, 1), torch.ones(100, 100)
+    seed_dropout(layer, generators([0]), steps=9)
+    shares = []
+    for factor in (1.0, 0.5, 0.5, 0.0, 1.0):
+        scale_dropout(layer, factor)
+        out = layer(x)
+        shares.append(float((out == 0).float().mean()))
+        assert float(out.mean()) == pytest.approx(1, abs=0.03)
+    assert shares == pytest.approx([0.5, 0.25, 0.25, 0.0, 0.5], abs=0.02)
+    scale_dropout(layer, 0.5)
+    seed_dropout(layer, generators([0]), steps=9)
+    assert float((layer(x) == 0).float().mean()) == pytest.approx(0.5, abs=0.02)
+
+
+def test_dropout_draws_as_seldom_under_a_schedule_that_rests_as_without_one() -> None:
+    outs = []
+    for factors in ([1.0, 1.0, 1.0], [None, None, None]):
+        layer = MemberDropout(0.3, 1)
+        seed_dropout(layer, generators([0]), steps=3)
+        for factor in factors:
+            if factor is not None:
+                scale_dropout(layer, factor)
+            outs.append(layer(torch.ones(5, 7)))
+    assert all(torch.equal(outs[i], outs[i + 3]) for i in range(3))
 
 
 def test_dropout_without_generators_says_what_to_call() -> None:

@@ -12,7 +12,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from automl.architectures.dropout import MemberDropout
 from automl.architectures.inputs import tabular_network
+from automl.architectures.rates import Rate
 from automl.errors import ArtefactError, SettingError
 from automl.training import checkpoints, loop
 from automl.training.data import FoldData, Rows
@@ -20,6 +22,7 @@ from automl.training.loop import Fitted, fit, worth_batching
 from automl.training.losses import ValidationRows
 from automl.training.predict import predict
 from automl.training.recipe import Recipe
+from automl.training.schedules import factor
 
 RECIPE = Recipe(epochs=9, batch_size=32, patience=9, learning_rate=5e-3)
 
@@ -73,11 +76,21 @@ def assert_same(first: Fitted, second: Fitted) -> None:
 
 
 @pytest.mark.parametrize("batched", [True, False])
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"optimizer": "adamw"},
+        {"optimizer": "adam", "schedule": "restarts", "restarts_first": 2},
+        {"optimizer": "sgd", "schedule": "coslog4"},
+        {"optimizer": "rmsprop", "schedule": "plateau", "plateau_patience": 0},
+        {"optimizer": "adagrad", "weight_decay_schedule": "flat_cosine"},
+        {"optimizer": "adadelta", "dropout_schedule": "flat_cosine"},
+    ],
+)
 def test_resumed_training_equals_uninterrupted_training_bit_for_bit(
-    tmp_path: Path, batched: bool, optimizer: str
+    tmp_path: Path, batched: bool, fields: dict[str, Any]
 ) -> None:
-    recipe = replace(RECIPE, optimizer=optimizer, patience=3)
+    recipe = replace(RECIPE, patience=3, **fields)
     straight = run(recipe, batched=batched)
     third = run(recipe, batched=batched, until=1 / 3)
     checkpoints.save(third.checkpoint, tmp_path / "run.safetensors")
@@ -87,11 +100,55 @@ def test_resumed_training_equals_uninterrupted_training_bit_for_bit(
     assert_same(straight, resumed)
 
 
-def test_members_together_equal_members_alone() -> None:
-    together, alone = run(batched=True), run(batched=False)
+@pytest.mark.parametrize("falling", ["constant", "flat_cosine"])
+def test_members_together_equal_members_alone(falling: str) -> None:
+    recipe = replace(RECIPE, weight_decay_schedule=falling, dropout_schedule=falling)
+    together, alone = run(recipe, batched=True), run(recipe, batched=False)
     for a, b in zip(together.valid, alone.valid, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-3)
     np.testing.assert_allclose(together.curve, alone.curve, atol=1e-4)
+
+
+def test_on_a_plateau_each_member_follows_its_own_losses() -> None:
+    recipe = replace(RECIPE, schedule="plateau", plateau_patience=0, plateau_factor=0.1, learning_rate=3e-2)
+    members = run(recipe, batched=True).checkpoint.members
+    assert len({factor(recipe, 1.0, member.losses) for member in members}) > 1
+    for m, (fold, net) in enumerate(zip(folds(), networks(), strict=True)):
+        alone = run(recipe, data=[fold], networks=[net], seeds=[m])
+        assert alone.checkpoint.members[0].losses == members[m].losses
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_a_parameter_of_rate_zero_stays_while_the_others_move(batched: bool) -> None:
+    nets = networks()
+    for net in nets:
+        net.get_submodule("body.0").rates = {"weight": Rate(0.0)}  # type: ignore[assignment]
+    fitted = run(networks=nets, batched=batched)
+    for before, after in zip(nets, fitted.networks, strict=True):
+        assert torch.equal(before.get_parameter("body.0.weight"), after.get_parameter("body.0.weight"))
+        assert not torch.equal(before.get_parameter("body.1.weight"), after.get_parameter("body.1.weight"))
+
+
+class Watched(MemberDropout):
+    """Notes the rate of each of its steps."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = super().forward(x)
+        if self.training:
+            self.levels.append(self.stream.level)
+        return out
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"), [("constant", [128] * 8), ("flat_cosine", [128, 128, 128, 128, 128, 109, 64, 19])]
+)
+def test_dropout_follows_its_schedule_by_the_step(schedule: str, expected: list[int]) -> None:
+    watched = Watched(0.5, 1)
+    watched.levels = []  # type: ignore[assignment]
+    net = nn.Sequential(nn.Linear(4, 8), watched, nn.Linear(8, 2))
+    recipe = Recipe(epochs=2, batch_size=25, dropout_schedule=schedule)
+    run(recipe, data=folds()[:1], networks=[NumbersOnly(net)])
+    assert watched.levels == expected
 
 
 def test_equal_seeds_give_equal_results_and_leave_the_global_generator_alone() -> None:
@@ -191,6 +248,18 @@ def test_the_deadline_is_kept_within_a_step() -> None:
     fitted = run(replace(RECIPE, epochs=100_000, patience=100_000), deadline=start + 0.3, batched=False)
     assert time.monotonic() - start < 1.5
     assert all(member.epoch > 0 for member in fitted.checkpoint.members), "each member gets its share"
+
+
+class NumbersOnly(nn.Module):
+    """A network that does not look at categories."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
+        logits: Tensor = self.body(numbers)
+        return logits
 
 
 class Diverging(nn.Module):

@@ -6,15 +6,16 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.dummy import DummyClassifier
 
 from automl.architectures.family import Shape, inputs_of
 from automl.evaluation import estimators
+from automl.evaluation.class_weights import training_weight
 from automl.evaluation.fidelity import Resources
 from automl.evaluation.fitted import EstimatorModel, Fitted, Target, TrialModel, estimator_inputs, trusted_by
 from automl.preprocessing.dense import DensePreparer
 from automl.preprocessing.encode import ordinal
+from automl.preprocessing.labels import Labels
 from automl.resampling import Fold
 from automl.space import part_of, section
 
@@ -50,10 +51,11 @@ def _fit_fold(
     rows = fold.subset(resources.rows, task.least_rows)
     target = Target.of(task.y[rows], task.outputs)
     train, valid = task.arrays.take(rows), task.arrays.take(fold.valid)
-    preparer = None
+    choices, preparer, numbers = part_of(trial.config, family, "prepare"), None, None
     if inputs_of(family) != "ordinal":
-        preparer = DensePreparer.fit(train, task.gaps, **part_of(trial.config, family, "prepare"))
-    X = estimator_inputs(train, preparer, task.levels)
+        labels = Labels(task.y[rows], task.outputs)
+        preparer, numbers = DensePreparer.fit_transform(train, task.gaps, levels=task.levels, labels=labels, **choices)
+    X = estimator_inputs(train, preparer, task.levels, numbers)
     shape = Shape(inputs=X.shape[1], outputs=task.outputs, rows=len(rows))
     estimator = family.build(shape, **section(trial.config, family.name))
     if task.classification and len(np.unique(task.y[rows])) == 1:
@@ -62,18 +64,14 @@ def _fit_fold(
         estimator.set_params(categorical_features=ordinal(train, task.levels)[1])
     fitted = estimators.fit(
         estimator,
-        estimators.Rows(X, target.encode(task.y[rows]), _weights(task, rows)),
+        estimators.Rows(X, target.encode(task.y[rows]), training_weight(task, rows, choices)),
         estimators.Rows(
             estimator_inputs(valid, preparer, task.levels),
             target.encode(task.y[fold.valid]),
-            _weights(task, fold.valid),
+            None if task.weight is None else task.weight[fold.valid],
         ),
         share=resources.epochs,
         seed=trial.seed,
         deadline=deadline,
     )
     return EstimatorModel(fitted, preparer, task.levels, target, trusted_by(family))
-
-
-def _weights(task: Task, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
-    return None if task.weight is None else task.weight[rows]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from automl.evaluation.class_weights import training_weight
 from automl.evaluation.fidelity import Resources
 from automl.evaluation.fitted import Blueprint, Fitted, NetworkModel, Target, TrialModel
 from automl.preprocessing.dense import DensePreparer
+from automl.preprocessing.labels import Labels
 from automl.space import part_of, section
 from automl.training import checkpoints, loop
 from automl.training.data import FoldData, Rows
@@ -43,23 +46,20 @@ def fit_networks(
     checkpoint: of the same configuration on the same rows, to go on from; None starts anew.
     deadline: `time.monotonic` value at which training stops with the best weights so far.
     """
-    config = section(trial.config, family.name)
+    config, choices = section(trial.config, family.name), part_of(trial.config, family, "prepare")
     recipe = Recipe(epochs=epochs, **part_of(trial.config, family, "train"))
     seeds = [int(s) for s in np.random.SeedSequence(trial.seed).generate_state(len(task.folds))]
     parts, folds, networks = [], [], []
     for fold, seed in zip(task.folds, seeds, strict=True):
         rows = fold.subset(resources.rows, task.least_rows)
-        train = task.arrays.take(rows)
-        preparer = DensePreparer.fit(train, task.gaps, **part_of(trial.config, family, "prepare"))
-        target = Target.of(task.y[rows], task.outputs)
-        levels = tuple(n - 1 for n in task.levels)
+        preparer, target, data = _prepared(task, rows, fold.valid, choices)
+        levels = tuple(n - 1 for n in preparer.levels(task.levels))
         blueprint = Blueprint(config, preparer.width, levels, task.outputs, len(rows))
-        learned = _rows(task, rows, preparer, target)
         network = blueprint.build(family, seed)
-        network.prime(learned.numbers, learned.codes, learned.targets, seed)
+        network.prime(data.train.numbers, data.train.codes, data.train.targets, seed)
         parts.append((blueprint, preparer, target))
         networks.append(network)
-        folds.append(FoldData(learned, _rows(task, fold.valid, preparer, target) if len(fold.valid) else None))
+        folds.append(data)
     trained = loop.fit(
         networks,
         folds,
@@ -84,12 +84,33 @@ def fit_networks(
     )
 
 
-def _rows(task: Task, rows: NDArray[np.int64], preparer: DensePreparer, target: Target) -> Rows:
-    arrays = task.arrays.take(rows)
+def _prepared(
+    task: Task, rows: NDArray[np.int64], valid: NDArray[np.int64], choices: Mapping[str, Any]
+) -> tuple[DensePreparer, Target, FoldData]:
+    """The preparation learned from training rows, and both kinds of rows prepared by it."""
+    train, y = task.arrays.take(rows), task.y[rows]
+    labels, target = Labels(y, task.outputs), Target.of(y, task.outputs)
+    preparer, numbers = DensePreparer.fit_transform(train, task.gaps, levels=task.levels, labels=labels, **choices)
+    learned = _rows(task, rows, numbers, preparer.codes(train), target, training_weight(task, rows, choices))
+    if not len(valid):
+        return preparer, target, FoldData(learned, None)
+    judged, weight = task.arrays.take(valid), None if task.weight is None else task.weight[valid]
+    judges = _rows(task, valid, preparer.transform(judged), preparer.codes(judged), target, weight)
+    return preparer, target, FoldData(learned, judges)
+
+
+def _rows(
+    task: Task,
+    rows: NDArray[np.int64],
+    numbers: NDArray[np.float32],
+    codes: NDArray[np.int32],
+    target: Target,
+    weight: NDArray[np.float64] | None,
+) -> Rows:
     y = target.encode(task.y[rows])
     return Rows(
-        torch.from_numpy(preparer.transform(arrays)),
-        torch.from_numpy(arrays.codes.astype(np.int64)),
+        torch.from_numpy(numbers),
+        torch.from_numpy(codes.astype(np.int64)),
         torch.from_numpy(y.astype(np.int64 if task.classification else np.float32)),
-        None if task.weight is None else torch.from_numpy(task.weight[rows].astype(np.float32)),
+        None if weight is None else torch.from_numpy(weight.astype(np.float32)),
     )

@@ -126,7 +126,7 @@ class NetworkModel:
         from automl.training.predict import predict
 
         kind: Loss = "cross_entropy" if self.target.outputs > 1 else "squared"
-        values = predict(self.network, self.preparer.transform(arrays), arrays.codes, kind)
+        values = predict(self.network, self.preparer.transform(arrays), self.preparer.codes(arrays), kind)
         return self.target.decode(values.reshape(len(arrays), self.target.outputs))
 
     def state(self) -> State:
@@ -184,14 +184,26 @@ def trusted_by(family: Family) -> tuple[str, ...]:
     return tuple(getattr(family, "trusted", ()))
 
 
-def estimator_inputs(arrays: Arrays, preparer: DensePreparer | None, levels: tuple[int, ...]) -> Any:
-    """(rows, columns) for a scikit-learn estimator: ordinal without a preparer, else prepared and one-hot."""
+def estimator_inputs(
+    arrays: Arrays,
+    preparer: DensePreparer | None,
+    levels: tuple[int, ...],
+    numbers: NDArray[np.float32] | None = None,
+) -> Any:
+    """(rows, columns) for a scikit-learn estimator: ordinal without a preparer, else prepared and one-hot.
+
+    Parameters
+    ----------
+    numbers: what the preparer made of the rows, where they are those that it was fitted on.
+    """
     if preparer is None:
         return ordinal(arrays, levels)[0]
-    numbers = preparer.transform(arrays)
+    if numbers is None:
+        numbers = preparer.transform(arrays)
+    codes, levels = preparer.codes(arrays), preparer.levels(levels)
     if sum(levels) <= DENSE_LEVELS:
-        return np.hstack([numbers, one_hot(arrays.codes, levels)])
-    return sparse.hstack([sparse.csr_array(numbers), one_hot(arrays.codes, levels, as_sparse=True)], format="csr")
+        return np.hstack([numbers, one_hot(codes, levels)])
+    return sparse.hstack([sparse.csr_array(numbers), one_hot(codes, levels, as_sparse=True)], format="csr")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Missing numbers: a column's median, mean or most frequent value in their place, and a mark of where."""
+"""Missing numbers: a column's median, mean or most frequent value, or zero, in their place, and a mark of where."""
 
 from __future__ import annotations
 
@@ -89,8 +89,13 @@ def _modes(numbers: Numbers, missing: npt.NDArray[np.bool_]) -> Numbers:
     return ordered.ravel()[starts[chosen]]
 
 
+def _zeros(numbers: Numbers, missing: npt.NDArray[np.bool_]) -> Numbers:
+    return np.zeros(numbers.shape[1], dtype=np.float32)
+
+
 IMPUTATIONS: dict[str, Callable[[Numbers, npt.NDArray[np.bool_]], npt.NDArray[np.floating]]] = {
     "median": _medians,
     "mean": _means,
     "most_frequent": _modes,
+    "constant_zero": _zeros,
 }

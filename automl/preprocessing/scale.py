@@ -1,9 +1,10 @@
-"""Bring number columns to a common scale: affine, affine with a smooth clip, or by quantiles to a normal.
+"""Bring number columns to a common scale: affine, affine with a smooth clip, by quantiles or a power to a normal.
 
 `robust_clip` is the scaling of RealMLP (Holzmüller et al. 2024, arXiv:2407.04491): (x − median) / IQR, then
 x / √(1 + (x / 3)²). `quantile` maps a column to a normal distribution through its quantiles, as in Gorishniy et
 al. 2021 (arXiv:2106.11959), here by one piecewise linear map to the normal scores of the quantiles, so that ties
-get the mean of their scores and no tail is longer than the training rows can tell.
+get the mean of their scores and no tail is longer than the training rows can tell. `power` is the transformation of
+Yeo & Johnson 2000 (see `power`), of robustly scaled columns.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from scipy.special import ndtri
 
 from automl.errors import unknown
+from automl.preprocessing import power
 
 Numbers = npt.NDArray[np.float32]
 CLIP = 3.0  # the smooth clip's bound (RealMLP)
@@ -35,6 +37,8 @@ class Scaling:
     shift, factor: (d,) float32; factor 0 for a column that is constant in training.
     knots: (d, q) float64, the quantiles of each column; empty but for `quantile`.
     scores: (d, q) float64, what each knot is mapped to.
+    bends: (d, 3) float64, the λ of Yeo & Johnson, then the mean and the spread of what it gives; empty but for
+        `power`.
     """
 
     method: str
@@ -42,6 +46,7 @@ class Scaling:
     factor: Numbers
     knots: npt.NDArray[np.float64]
     scores: npt.NDArray[np.float64]
+    bends: npt.NDArray[np.float64]
 
 
 def fit_scaling(numbers: Numbers, method: str) -> Scaling:
@@ -57,7 +62,11 @@ def fit_scaling(numbers: Numbers, method: str) -> Scaling:
     with np.errstate(divide="ignore"):
         factor = np.where(spread > 0, 1 / spread, 0.0)
     scores = _normal_scores(knots) if knots.size else knots
-    return Scaling(method, shift.astype(np.float32), factor.astype(np.float32), knots, scores)
+    affine = shift.astype(np.float32), factor.astype(np.float32)
+    bends = np.empty((len(shift), 0))
+    if method == "power":
+        bends = power.fit((numbers - affine[0]) * affine[1])
+    return Scaling(method, *affine, knots, scores, bends)
 
 
 def scale(numbers: Numbers, fitted: Scaling) -> Numbers:
@@ -67,6 +76,8 @@ def scale(numbers: Numbers, fitted: Scaling) -> Numbers:
     if fitted.method == "quantile":
         return _to_normal(numbers, fitted)
     scaled = (numbers - fitted.shift) * fitted.factor
+    if fitted.method == "power":
+        return power.bend(scaled, fitted.bends)
     return scaled / np.sqrt(1 + np.square(scaled / CLIP)) if fitted.method == "robust_clip" else scaled
 
 
@@ -115,6 +126,10 @@ def _minmax(numbers: Numbers) -> Fit:
     return _affine((low + high) / 2, (high - low) / 2)
 
 
+def _maxabs(numbers: Numbers) -> Fit:
+    return _affine(np.zeros(numbers.shape[1]), np.abs(numbers).max(axis=0).astype(np.float64))
+
+
 def _robust(numbers: Numbers) -> Fit:
     """Median and interquartile range; half the range where the quartiles agree."""
     ordered = _ordered(numbers)
@@ -150,7 +165,9 @@ SCALINGS: dict[str, Callable[[Numbers], Fit]] = {
     "none": _none,
     "standard": _standard,
     "minmax": _minmax,
+    "maxabs": _maxabs,
     "robust": _robust,
     "robust_clip": _robust,
     "quantile": _quantile,
+    "power": _robust,
 }

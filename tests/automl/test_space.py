@@ -95,8 +95,12 @@ def test_complete_fills_in_defaults_and_leaves_out_what_is_inactive(space: Confi
     assert whole == {
         FAMILY: "linear",
         "linear:strength": 2.0,
+        "prepare:class_weighting": False,
+        "prepare:coalescing": False,
+        "prepare:encoding": "embedding",
         "prepare:imputation": "median",
         "prepare:missing_indicator": True,
+        "prepare:reduction": "none",
         "prepare:scaling": "quantile",
     }
     assert all(type(value) in (str, int, float, bool) for value in whole.values())

@@ -121,6 +121,33 @@ def test_promoted_trials_train_only_the_difference_and_end_as_if_uninterrupted(
     assert np.array_equal(one, other)
 
 
+PREPARED = (
+    {"prepare:encoding": "target", "prepare:reduction": "pca", "prepare:class_weighting": True},
+    {"prepare:encoding": "one_hot", "prepare:coalescing": True, "prepare:reduction": "select"},
+    {"prepare:encoding": "ordinal", "prepare:reduction": "nystroem", "prepare:scaling": "power"},
+    {"prepare:coalescing": True, "prepare:min_frequency": 0.09, "prepare:reduction": "polynomial"},
+)
+
+
+@pytest.mark.parametrize("config", PREPARED, ids=lambda config: "-".join(map(str, config.values())))
+@pytest.mark.parametrize("name", ["mlp", "linear"])
+def test_prepared_otherwise_a_trial_resumes_and_is_kept_bit_for_bit(
+    name: str, config: dict[str, Any], tmp_path: Path
+) -> None:
+    task = make_task(rows=100)  # folds of 66 and 67 rows
+    chain = evaluator(task, tmp_path / "chain")
+    for number, (budget, parent) in enumerate([(1 / 3, None), (1.0, 0)]):
+        chain(make_trial(name, number, budget, parent, **config))
+    result = run(task, tmp_path / "once", make_trial(name, **config))
+    assert result.state is State.DONE
+    one, other = (np.load(tmp_path / at / OUT_OF_FOLD) for at in ("chain/1", "once/0"))
+    assert np.array_equal(one, other)
+    assert one == pytest.approx(expected_out_of_fold(task, tmp_path / "once" / "0"), rel=1e-6, abs=1e-6)
+    model = read_model(tmp_path / "once" / "0", KNOWN)
+    alone = [model.predict(task.arrays.take(slice(k, k + 1))) for k in range(10)]
+    assert np.concatenate(alone) == pytest.approx(model.predict(task.arrays)[:10], rel=1e-12)
+
+
 def test_more_rows_are_trained_on_anew(tmp_path: Path) -> None:
     task = make_task(rows=300)
     judge = evaluator(task, tmp_path, "rows")

@@ -7,14 +7,18 @@ import pytest
 from scipy.stats import norm, shapiro
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, PowerTransformer, RobustScaler, StandardScaler
 
 from automl.errors import SettingError
 from automl.preprocessing.columns import Arrays
 from automl.preprocessing.dense import DensePreparer, preprocessing_space
 from automl.preprocessing.encode import frequent, one_hot, ordinal
+from automl.preprocessing.encodings import ENCODINGS
 from automl.preprocessing.impute import IMPUTATIONS, fit_imputation, impute
+from automl.preprocessing.labels import Labels
+from automl.preprocessing.reduce import REDUCTIONS
 from automl.preprocessing.scale import SCALINGS, fit_scaling, scale
+from automl.space import complete
 
 
 def arrays_of(numbers: object) -> Arrays:
@@ -33,7 +37,8 @@ def with_gaps(rows: int = 101, columns: int = 7) -> np.ndarray:
 def test_imputation_fills_as_scikit_learn_does(method):
     X = with_gaps()
     filled = impute(X, fit_imputation(X, method, indicator=False))
-    expected = SimpleImputer(strategy=method).fit_transform(X)
+    strategy = {"constant_zero": "constant"}.get(method, method)
+    expected = SimpleImputer(strategy=strategy).fit_transform(X)
     np.testing.assert_allclose(filled, expected, rtol=1e-6)
 
 
@@ -58,6 +63,7 @@ def test_indicators_mark_the_columns_that_had_gaps_in_training_only():
         ("standard", StandardScaler()),
         ("robust", RobustScaler()),
         ("minmax", MinMaxScaler(feature_range=(-1, 1))),
+        ("maxabs", MaxAbsScaler()),
     ],
 )
 def test_affine_scalings_agree_with_scikit_learn(method, scaler):
@@ -80,6 +86,19 @@ def test_robust_clip_is_smooth_bounded_by_three_and_nearly_linear_inside():
 def test_a_column_with_equal_quartiles_is_scaled_by_half_its_range():
     X = np.array([[0.0]] * 8 + [[4.0]], dtype=np.float32)
     assert scale(X, fit_scaling(X, "robust"))[:, 0].tolist() == [0.0] * 8 + [2.0]
+
+
+def test_power_scaling_agrees_with_scikit_learn():
+    rng = np.random.default_rng(0)
+    X = np.stack(
+        [rng.lognormal(size=500), -rng.gamma(2, size=500), rng.normal(5, 3, 500), rng.random(500) < 0.3], axis=1
+    )
+    X = X.astype(np.float32)
+    scaled = scale(X, fit_scaling(X, "power"))
+    even = scale(X, fit_scaling(X, "robust"))  # scikit-learn's λ depends on the unit, ours is that of even columns
+    transformer = PowerTransformer().fit(even.astype(np.float64))
+    np.testing.assert_allclose(fit_scaling(X, "power").bends[:, 0], transformer.lambdas_, atol=2e-3)
+    np.testing.assert_allclose(scaled, transformer.transform(even), atol=5e-3)
 
 
 def test_quantile_scaling_makes_a_skewed_column_normal_and_keeps_its_order():
@@ -125,12 +144,88 @@ def test_quantiles_of_many_rows_come_from_a_fixed_sample():
     np.testing.assert_allclose(first.knots[0, 1:-1], np.quantile(X, np.linspace(0, 1, 256)[1:-1]), atol=0.1)
 
 
-def test_every_configuration_of_the_space_can_be_fitted():
+def mixed(rows: int = 101) -> tuple[Arrays, tuple[int, ...], Labels]:
+    """Numbers with gaps, two categorical columns, and three classes that follow from both."""
+    rng = np.random.default_rng(0)
+    numbers = with_gaps(rows)
+    codes = np.stack([rng.integers(0, 5, rows), rng.integers(0, 90, rows)], axis=1).astype(np.int32)
+    y = np.clip((np.nan_to_num(numbers[:, 0]) > 3).astype(np.int64) + (codes[:, 0] > 2), 0, 2)
+    return Arrays(numbers, codes), (5, 90), Labels(y, 3)
+
+
+def drawn(count: int) -> list[dict[str, object]]:
+    """Configurations of the space; each encoding with each reduction is among them."""
     space = preprocessing_space()
     space.seed(0)
-    arrays = arrays_of(with_gaps())
-    for config in [space.get_default_configuration(), *space.sample_configuration(20)]:
-        assert np.isfinite(DensePreparer.fit(arrays, **dict(config)).transform(arrays)).all()
+    pairs = [
+        complete(space, {"encoding": encoding, "reduction": reduction, "coalescing": True})
+        for encoding in ("embedding", "target", *ENCODINGS)
+        for reduction in ("none", *REDUCTIONS)
+    ]
+    return pairs + [dict(config) for config in space.sample_configuration(count)]
+
+
+@pytest.mark.parametrize("what", ["all", "numbers", "codes", "one row", "one class"])
+def test_every_configuration_prepares_any_table(what):
+    arrays, levels, labels = mixed()
+    if what == "numbers":
+        arrays, levels = Arrays(arrays.numbers, arrays.codes[:, :0]), ()
+    elif what == "codes":
+        arrays = Arrays(arrays.numbers[:, :0], arrays.codes)
+    train = (
+        np.arange(1) if what == "one row" else np.flatnonzero(labels.y == 1) if what == "one class" else np.arange(101)
+    )
+    gaps = np.isnan(arrays.numbers).any(axis=0)
+    for config in drawn(40):
+        more = {"levels": levels, "labels": labels.take(train), **config}
+        preparer, prepared = DensePreparer.fit_transform(arrays.take(train), gaps, **more)
+        assert prepared.shape == (len(train), preparer.width)
+        assert (prepared.dtype, bool(np.isfinite(prepared).all())) == (np.float32, True)
+        tested = preparer.transform(arrays)
+        assert tested.shape == (101, preparer.width)
+        assert np.isfinite(tested).all()
+        codes, left = preparer.codes(arrays), preparer.levels(levels)
+        assert codes.shape == (101, len(left))
+        assert config["encoding"] == "embedding" or not left
+        if config["encoding"] != "target":
+            assert preparer.transform(arrays.take(train)).tobytes() == prepared.tobytes()
+
+
+def test_a_row_is_prepared_to_the_same_bits_alone_as_among_others():
+    arrays, levels, labels = mixed()
+    for config in drawn(40):
+        preparer = DensePreparer.fit(arrays, levels=levels, labels=labels, **config)
+        together = preparer.transform(arrays)
+        alone = [preparer.transform(arrays.take(slice(i, i + 1))) for i in range(20)]
+        assert np.concatenate(alone).tobytes() == together[:20].tobytes()
+
+
+def test_the_width_is_the_same_in_every_fold_so_that_their_networks_can_be_trained_as_one():
+    arrays, levels, labels = mixed()
+    gaps = np.isnan(arrays.numbers).any(axis=0)
+    for config in drawn(40):
+        widths = {
+            DensePreparer.fit(arrays.take(rows), gaps, levels=levels, labels=labels.take(rows), **config).width
+            for rows in (np.arange(7), np.arange(20, 28), np.arange(101))
+        }
+        assert len(widths) == 1
+
+
+def test_preparation_is_the_same_each_time():
+    arrays, levels, labels = mixed()
+    for config in drawn(10):
+        one, other = (DensePreparer.fit_transform(arrays, levels=levels, labels=labels, **config)[1] for _ in range(2))
+        assert one.tobytes() == other.tobytes()
+
+
+def test_the_defaults_do_nothing_beyond_numbers_and_leave_the_codes():
+    arrays, levels, _ = mixed()
+    preparer = DensePreparer.fit(arrays, levels=levels)
+    assert preparer.codes(arrays) is arrays.codes
+    assert preparer.levels(levels) == levels
+    assert (
+        preparer.transform(arrays).tobytes() == DensePreparer.fit(arrays_of(arrays.numbers)).transform(arrays).tobytes()
+    )
 
 
 def test_an_unknown_step_is_refused_with_the_nearest_known_name():
@@ -138,6 +233,31 @@ def test_an_unknown_step_is_refused_with_the_nearest_known_name():
         DensePreparer.fit(arrays_of([[1.0]]), imputation="medain")
     with pytest.raises(SettingError, match="did you mean 'quantile'"):
         DensePreparer.fit(arrays_of([[1.0]]), scaling="quantil")
+    with pytest.raises(SettingError, match="did you mean 'one_hot'"):
+        DensePreparer.fit(arrays_of([[1.0]]), encoding="onehot")
+    with pytest.raises(SettingError, match="did you mean 'pca'"):
+        DensePreparer.fit(arrays_of([[1.0]]), reduction="pac")
+    with pytest.raises(SettingError, match="did you mean 'anova_f'"):
+        DensePreparer.fit(arrays_of([[1.0]]), labels=Labels(np.zeros(1), 1), reduction="select", select_by="anova")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'reductions'"):
+        DensePreparer.fit(arrays_of([[1.0]]), reductions="pca")
+
+
+@pytest.mark.parametrize(
+    "choices", [{"encoding": "target"}, {"reduction": "select"}, {"reduction": "polynomial"}], ids=str
+)
+def test_a_step_that_learns_from_the_target_asks_for_it(choices):
+    with pytest.raises(SettingError, match="learns from the target; pass labels="):
+        DensePreparer.fit(arrays_of([[1.0], [2.0]]), **choices)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [("components", 101, "between 1 and 100"), ("select_share", 0.0, r"in \(0, 1\]"), ("smoothing", 0.0, "> 0")],
+)
+def test_values_out_of_range_are_refused_with_the_rule(name, value, rule):
+    with pytest.raises(SettingError, match=f"{name}={value} in the preparation must be {rule}"):
+        DensePreparer.fit(arrays_of([[1.0]]), **{name: value})
 
 
 CODES = np.array([[1, 0], [2, 3], [0, 1], [2, 1]], dtype=np.int32)

@@ -10,11 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from automl.artefact import pack, unpack
 from automl.errors import ArtefactError
 from automl.preprocessing.columns import TableEncoder
 from automl.preprocessing.dense import DensePreparer
 from automl.preprocessing.encode import one_hot, ordinal
+from automl.preprocessing.encodings import ENCODINGS
 from automl.preprocessing.impute import IMPUTATIONS
+from automl.preprocessing.labels import Labels
+from automl.preprocessing.reduce import REDUCTIONS
 from automl.preprocessing.scale import SCALINGS
 
 
@@ -155,3 +159,24 @@ def test_a_preparer_survives_saving_bit_for_bit(imputation, scaling):
         DensePreparer.from_state(text, {})
     with pytest.raises(ArtefactError, match="format 7"):
         DensePreparer.from_state({**text, "format": 7}, saved)
+
+
+@pytest.mark.parametrize("reduction", ["none", *REDUCTIONS])
+@pytest.mark.parametrize("encoding", ["embedding", "target", *ENCODINGS])
+def test_encodings_and_reductions_survive_saving_bit_for_bit(encoding, reduction):
+    encoder = TableEncoder()
+    arrays = encoder.fit_transform(mixed_table().drop(columns="note"))
+    labels = Labels(np.arange(90) % 3, 3)
+    choices = {"encoding": encoding, "reduction": reduction, "coalescing": True, "min_frequency": 0.2}
+    preparer = DensePreparer.fit(arrays, levels=encoder.levels, labels=labels, **choices)
+    text, saved = unpack(pack(preparer.state()))
+    read = DensePreparer.from_state(text, saved)
+    assert read.transform(arrays).tobytes() == preparer.transform(arrays).tobytes()
+    assert read.codes(arrays).tobytes() == preparer.codes(arrays).tobytes()
+    assert (read.width, read.levels(encoder.levels)) == (preparer.width, preparer.levels(encoder.levels))
+    for name in saved:
+        if name.partition(".")[0] in ("encoding", "reduction"):
+            with pytest.raises(ArtefactError, match="incomplete"):
+                DensePreparer.from_state(text, {k: v for k, v in saved.items() if k != name})
+    with pytest.raises(ArtefactError, match="reduction 'magic'"):
+        DensePreparer.from_state({**text, "reduction": "magic"}, saved)

@@ -1,0 +1,50 @@
+"""Matrix products that give a row the same bits alone as among others, and the leading directions of a table."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+MANTISSA = 53  # bits of a float64
+FAINT = 1e-6  # share of the widest direction's spread below which a direction is rounding
+
+
+def product(rows: Floats, weights: Floats) -> Floats:
+    """(n, k) times (k, w), exact for factors that are first rounded to about 23 bits each.
+
+    Libraries of linear algebra sum in an order that depends on the number of rows, of threads and the processor, so
+    that a row would get other last bits among others than alone. Rounded to a grid, fine for each row and for each
+    column of weights as float32 is, no sum of products needs more bits than a float64 has: every order gives the same
+    (the error-free splitting of Ozaki et al. 2012, doi:10.1007/s11075-011-9478-1, cut after its first term).
+    """
+    bits = (MANTISSA - rows.shape[1].bit_length()) // 2
+    return _on_grid(rows, 1, bits) @ _on_grid(weights, 0, bits)
+
+
+def _on_grid(values: Floats, axis: int, bits: int) -> Floats:
+    """Values rounded to multiples of 2^−bits of the power of two above the largest along the axis."""
+    _, exponent = np.frexp(np.abs(values).max(axis=axis, keepdims=True, initial=0.0))
+    unit = np.ldexp(1.0, exponent - bits)
+    return np.rint(values / unit) * unit
+
+
+def leading(rows: Floats, count: int) -> tuple[Floats, Floats]:
+    """(k, w) orthonormal directions in which the rows (n, k) reach furthest, and (w,) their root mean squares.
+
+    w is the lesser of count and k, whatever n is: directions beyond the rank of few rows are zeros. Randomized SVD
+    (Halko et al. 2011, arXiv:0909.4061).
+    """
+    from sklearn.utils.extmath import randomized_svd
+
+    columns = rows.shape[1]
+    _, singular, found = randomized_svd(rows, min(count, *rows.shape), random_state=0)
+    more = min(count, columns) - len(singular)
+    directions = np.vstack([found, np.zeros((more, columns))]).T
+    return directions, np.append(singular, np.zeros(more)) / np.sqrt(len(rows))
+
+
+def inverse(spread: Floats) -> Floats:
+    """1 / spread, and 0 where the spread is nothing beside the widest one."""
+    widest = spread.max(initial=0.0)
+    return np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > FAINT * widest)

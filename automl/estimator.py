@@ -208,7 +208,8 @@ class _AutoNet(BaseEstimator):
 
         It has an input (rows, 1) for each column that predictions depend on, by its name: float64 for numbers (also
         booleans, seconds and numbers written as text), NaN where missing; string for categories of text, empty where
-        missing; int64 for categories that are whole numbers. Outputs are `probabilities` (rows, classes) and `label`
+        missing; int64 for categories that are whole numbers, −1 where missing. Where that is itself a category, the
+        model's metadata `missing` says what stands for it. Outputs are `probabilities` (rows, classes) and `label`
         (rows,), or `prediction` (rows,) of a regressor, equal to those of this estimator within 1e-5.
 
         Raises

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,12 +27,14 @@ class Encoded:
     numbers: (rows, d) float32, NaN where missing. codes: (rows, c) int64, 0 where missing or new.
     levels: number of codes of each categorical column, 0 included; c of them.
     width: d.
+    missing: what is written where a category is missing, by the column's name; NaN for all columns of numbers.
     """
 
     numbers: str
     codes: str
     levels: tuple[int, ...]
     width: int
+    missing: Mapping[str, str | int] = field(default_factory=dict)
 
 
 def used_names(encoder: TableEncoder, reserved: Sequence[str]) -> list[str]:
@@ -65,46 +67,49 @@ def encode(graph: Graph, encoder: TableEncoder) -> Encoded:
     """Add an input for each column that predictions depend on, and what the encoder makes of it."""
     fitted = encoder.fitted
     numbers = [graph.input(fitted.names[k], DOUBLE, "a number; NaN where missing") for k in fitted.numbers]
-    codes = [_coded(graph, fitted.names[c.position], c.levels) for c in fitted.categories]
+    named = [(fitted.names[category.position], category.levels) for category in fitted.categories]
+    missing = {name: mark for name, levels in named if (mark := _mark(levels)) is not None}
+    codes = [_coded(graph, name, levels, missing.get(name)) for name, levels in named]
     nothing = graph.columns(graph.cast((numbers or codes)[0], FLOAT), [])
     return Encoded(
         _condensed(graph, graph.join(numbers), fitted.ranges) if numbers else nothing,
         graph.join(codes) if codes else graph.cast(nothing, INT64),
         encoder.levels,
         len(numbers),
+        missing,
     )
 
 
-def _coded(graph: Graph, name: str, levels: tuple[Level, ...]) -> str:
-    """Codes (rows, 1) of a column of text or whole numbers."""
+def _mark(levels: tuple[Level, ...]) -> str | int | None:
+    """What is written where a category of these levels is missing: no level; None where it is NaN."""
     kinds = {type(level) for level in levels}
-    places = list(range(1, len(levels) + 1))
     if kinds == {str}:
-        value = graph.input(name, STRING, "a category; empty, or anything new, where missing")
-        return graph.op(
-            "LabelEncoder", value, domain="ai.onnx.ml", keys_strings=levels, values_int64s=places, default_int64=0
-        )
+        return next(mark for mark in ("", *(f"missing {k}" for k in range(len(levels) + 1))) if mark not in levels)
     if kinds <= {int, bool}:
-        value = graph.input(name, INT64, f"a category as a number; {_unused(levels)} where missing")
-        keys = [int(level) for level in levels]
-        return graph.op(
-            "LabelEncoder", value, domain="ai.onnx.ml", keys_int64s=keys, values_int64s=places, default_int64=0
+        return next(-k for k in range(1, len(levels) + 2) if -k not in levels)
+    return None
+
+
+def _coded(graph: Graph, name: str, levels: tuple[Level, ...], mark: str | int | None) -> str:
+    """Codes (rows, 1) of a column of text or numbers."""
+    places = list(range(1, len(levels) + 1))
+    encode: dict[str, Any] = {"domain": "ai.onnx.ml", "values_int64s": places, "default_int64": 0}
+    if isinstance(mark, str):
+        value = graph.input(name, STRING, f"a category; {mark!r} where missing")
+        return graph.op("LabelEncoder", value, keys_strings=levels, **encode)
+    if mark is not None:
+        value = graph.input(name, INT64, f"a category as a number; {mark} where missing")
+        return graph.op("LabelEncoder", value, keys_int64s=list(map(int, levels)), **encode)
+    kinds = {type(level) for level in levels}
+    if not kinds <= {int, bool, float}:
+        raise ExportError(
+            f"column {name!r} holds categories of the types {', '.join(sorted(kind.__name__ for kind in kinds))}, "
+            "which have no common ONNX form; make them all text, astype(str), and fit again"
         )
-    if kinds <= {int, bool, float}:
-        value = graph.input(name, DOUBLE, "a category as a number; NaN where missing")
-        same = graph.op("Equal", value, graph.constant(np.array(levels, dtype=np.float64)[None]))
-        places_row = graph.constant(np.array(places, dtype=np.int64)[None])
-        found = graph.op("Mul", graph.cast(same, INT64), places_row)
-        return graph.op("ReduceSum", found, graph.constant(np.array([1])), keepdims=1)
-    raise ExportError(
-        f"column {name!r} holds categories of the types {', '.join(sorted(kind.__name__ for kind in kinds))}, which "
-        "have no common ONNX form; make them all text, astype(str), and refit"
-    )
-
-
-def _unused(levels: tuple[Any, ...]) -> int:
-    """The number nearest to −1, below zero, that is no level."""
-    return next(k for k in range(-1, -len(levels) - 2, -1) if k not in levels)
+    value = graph.input(name, DOUBLE, "a category as a number; NaN where missing")
+    same = graph.op("Equal", value, graph.constant(np.array(levels, dtype=np.float64)[None]))
+    found = graph.op("Mul", graph.cast(same, INT64), graph.constant(np.array(places, dtype=np.int64)[None]))
+    return graph.op("ReduceSum", found, graph.constant(np.array([1])), keepdims=1)
 
 
 def _condensed(graph: Graph, numbers: str, ranges: Ranges) -> str:
@@ -119,7 +124,4 @@ def _condensed(graph: Graph, numbers: str, ranges: Ranges) -> str:
         value = graph.op("Div", value, row(ranges.unit))
     if ranges.centre.any():
         value = graph.op("Sub", value, row(ranges.centre / ranges.unit))
-    # Not Clip, nor Min and Max: what they do to NaN depends on the machine.
-    value = graph.op("Where", graph.op("Greater", value, row(FURTHEST)), row(FURTHEST), value)
-    value = graph.op("Where", graph.op("Less", value, row(-FURTHEST)), row(-FURTHEST), value)
-    return graph.cast(value, FLOAT)
+    return graph.cast(graph.clip(value, np.float64(-FURTHEST), np.float64(FURTHEST)), FLOAT)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, compose, helper
 from onnx import numpy_helper as arrays
 from onnx.inliner import inline_local_functions
+from onnx.shape_inference import infer_shapes
 
 OPSET = 18  # of the operators of ai.onnx: what torch's exporter writes
 TREES = 5  # of the operators of ai.onnx.ml: the first whose trees are computed in double precision
@@ -62,8 +63,8 @@ class Graph:
         self._inputs.append(helper.make_tensor_value_info(name, kind, [ROWS, 1], doc_string=about))
         return name
 
-    def output(self, name: str, value: str, kind: int, columns: int | None = None, about: str = "") -> None:
-        """Give out a value of shape (rows,), or (rows, columns), under this name."""
+    def output(self, name: str, value: str, kind: int, columns: int | str | None = None, about: str = "") -> None:
+        """Give out a value of shape (rows,), or (rows, columns), under this name; columns may be a name, too."""
         shape: list[str | int | None] = [ROWS] if columns is None else [ROWS, columns]
         self._nodes.append(helper.make_node("Identity", [value], [name]))
         self._outputs.append(helper.make_tensor_value_info(name, kind, shape, doc_string=about))
@@ -107,11 +108,16 @@ class Graph:
         """Values (rows, …) side by side."""
         return values[0] if len(values) == 1 else self.op("Concat", *values, axis=1)
 
+    def clip(self, value: str, low: npt.ArrayLike, high: npt.ArrayLike) -> str:
+        """The value within bounds; NaN stays, which Clip, Min and Max promise on no machine."""
+        lowest, highest = self.constant(low), self.constant(high)
+        value = self.op("Where", self.op("Greater", value, highest), highest, value)
+        return self.op("Where", self.op("Less", value, lowest), lowest, value)
+
     def inline(self, model: ModelProto, feeds: Sequence[str]) -> list[str]:
         """The outputs of another model whose inputs, in their order, are these values."""
         prefix = self._fresh("part") + "/"
-        if model.functions:
-            model = inline_local_functions(model)
+        model = infer_shapes(inline_local_functions(model))
         part = compose.add_prefix(model, prefix).graph
         self._nodes += [
             helper.make_node("Identity", [feed], [own.name]) for feed, own in zip(feeds, part.input, strict=True)
@@ -157,18 +163,30 @@ def _shortened(array: npt.NDArray[Any]) -> npt.NDArray[np.float32] | None:
 
 
 def _in_reach(part: GraphProto) -> list[NodeProto]:
-    """The nodes of a graph; operators that are there in single precision only are computed in it."""
+    """The nodes of a graph with operators that ONNX Runtime has."""
     kinds = {value.name: value.type.tensor_type.elem_type for value in [*part.value_info, *part.input, *part.output]}
     kinds |= {tensor.name: tensor.data_type for tensor in part.initializer}
     nodes: list[NodeProto] = []
     for node in part.node:
-        if node.op_type not in SINGLE or kinds.get(node.output[0]) != DOUBLE:
+        if node.op_type in SINGLE and kinds.get(node.output[0]) == DOUBLE:
+            nodes += _in_single(node)
+        elif node.op_type == "CastLike" and node.input[1] in kinds:
+            nodes.append(helper.make_node("Cast", [node.input[0]], node.output, to=kinds[node.input[1]]))
+        else:
             nodes.append(node)
-            continue
-        result = node.output[0]
-        for k, name in enumerate(node.input):
-            node.input[k] = f"{result}/single_{k}"
-            nodes.append(helper.make_node("Cast", [name], [node.input[k]], to=FLOAT))
-        node.output[0] = f"{result}/single"
-        nodes += [node, helper.make_node("Cast", [node.output[0]], [result], to=DOUBLE)]
     return nodes
+
+
+def _in_single(node: NodeProto) -> list[NodeProto]:
+    """A node of double precision, computed in single precision."""
+    result = node.output[0]
+    inputs = [f"{result}/single_{k}" for k in range(len(node.input))]
+    casts = [
+        helper.make_node("Cast", [whole], [short], to=FLOAT) for whole, short in zip(node.input, inputs, strict=True)
+    ]
+    single = NodeProto()
+    single.CopyFrom(node)
+    del single.input[:], single.output[:]
+    single.input.extend(inputs)
+    single.output.append(f"{result}/single")
+    return [*casts, single, helper.make_node("Cast", [single.output[0]], [result], to=DOUBLE)]

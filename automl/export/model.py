@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import reduce
@@ -23,6 +24,7 @@ from automl.export.graph import BOOL, DOUBLE, INT64, STRING, Graph
 if TYPE_CHECKING:
     from automl.estimator import AutoNetClassifier, AutoNetRegressor
 
+MISSING = "missing"  # the property that says what is written where a category is missing, as JSON by column
 PROBABILITIES, LABEL, PREDICTION = "probabilities", "label", "prediction"
 
 
@@ -56,7 +58,8 @@ def build(estimator: AutoNetClassifier | AutoNetRegressor) -> ModelProto:
         best = graph.op("ArgMax", probabilities, axis=1, keepdims=0)
         graph.output(PROBABILITIES, probabilities, DOUBLE, len(classes), "of each label, in the order of classes_")
         graph.output(LABEL, graph.op("Gather", graph.constant(labels), best), kind, about="the most probable label")
-    model = graph.model(f"{type(estimator).__name__} {version('autonet')}")
+    about = f"{type(estimator).__name__} of AutoNet {version('autonet')}"
+    model = graph.model(about, {MISSING: json.dumps(dict(encoded.missing))})
     onnx.checker.check_model(model, full_check=True)
     return model
 

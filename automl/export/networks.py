@@ -73,7 +73,8 @@ def _exported(networks: _Networks, examples: list[Tensor]) -> ModelProto:
             )
     except Exception as error:  # the exporter fails with errors of many types
         first = next(iter(str(error).strip().splitlines()), "")
-        raise ExportError(f"torch cannot export its network ({type(error).__name__}: {first})") from error
+        hint = "; take x.shape[0] in place of len(x), which fixes the rows" if "specialized" in str(error) else ""
+        raise ExportError(f"torch cannot export its network ({type(error).__name__}: {first}){hint}") from error
     assert exported is not None
     return exported.model_proto
 

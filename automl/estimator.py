@@ -318,9 +318,9 @@ class AutoNetClassifier(ClassifierMixin, _AutoNet):
         return outputs / outputs.sum(axis=1, keepdims=True)
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable label of each row (n,)."""
-        probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(axis=1)]
+        """The label of each row (n,): the most probable one, or by the threshold that `metric` was found to want."""
+        decided = self.ensemble_.calibration.decided(self.predict_proba(X))
+        return self.classes_[decided.argmax(axis=1)]
 
 
 class AutoNetRegressor(RegressorMixin, _AutoNet):

@@ -23,16 +23,17 @@ from automl.evaluation.fitted import EnsembleModel
 from automl.interrupts import finishing
 from automl.search.history import History
 from automl.search.report import failure_report
-from automl.search.trial import Proposal, Trial
+from automl.search.trial import Proposal, State, Trial
 from automl.selection import CANDIDATES, build_ensemble, greedy_rows
 from automl.space import FAMILY
 from automl.task import StoredTask, Task
-from automl.workers import WORKER_MODULES, import_all
+from automl.workers import FIRST_MODULES, WORKER_MODULES, import_all
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
 
     from automl.architectures.family import Family
+    from automl.runners.processes import ProcessRunner
     from automl.search.journal import Journal
     from automl.search.loop import Search
     from metalearn import Store
@@ -82,6 +83,20 @@ class Plan:
     def sized_for(self, task: Task) -> Plan:
         """The plan with as many epochs as the task's training rows need."""
         return replace(self, epochs=full_epochs(max(len(fold.train) for fold in task.folds)))
+
+    def runner(self, evaluator: Evaluator) -> ProcessRunner:
+        """Workers for trials, under the limits of the plan."""
+        from automl.runners.processes import ProcessRunner
+
+        return ProcessRunner(
+            evaluator,
+            n_jobs=self.n_jobs,
+            threads=self.threads,
+            time_limit=self.trial_time_limit,
+            memory_limit=self.memory_limit,
+            first=FIRST_MODULES,
+            preload=WORKER_MODULES,
+        )
 
     def identity(self) -> dict[str, Any]:
         """What must be equal for a run to be a continuation of another."""
@@ -167,7 +182,6 @@ def _search(
     listen: Callable[[Trial], None],
 ) -> Search:
     """The search, done: its history, and whether it was interrupted."""
-    from automl.runners.processes import ProcessRunner
     from automl.search import catalogue
     from automl.search.loop import Search
 
@@ -188,22 +202,20 @@ def _search(
         plan.method, plan.space, seed=plan.seed, min_share=plan.min_budget, eta=plan.eta, initial=plan.initial
     )
 
+    # The models are read here when the search is over: what that needs is imported while trials run.
+    imports = threading.Thread(target=import_all, args=((*FIRST_MODULES, *WORKER_MODULES),), daemon=True)
+
     def record(trial: Trial) -> None:
         if journal is not None:
             journal.record(trial)
+        if (
+            trial.state is State.DONE and imports.ident is None
+        ):  # not before: the first workers need the cores for the same imports
+            imports.start()
         listen(trial)
 
-    with ProcessRunner(
-        evaluator,
-        n_jobs=plan.n_jobs,
-        threads=plan.threads,
-        time_limit=plan.trial_time_limit,
-        memory_limit=plan.memory_limit,
-        preload=WORKER_MODULES,
-    ) as runner:
+    with plan.runner(evaluator) as runner:
         runner.warm_up()
-        # The models are read here when the search is over: what that needs is imported while trials run.
-        threading.Thread(target=import_all, args=(WORKER_MODULES,), daemon=True).start()
         search = Search(
             optimizer,
             runner,

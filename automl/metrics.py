@@ -56,6 +56,8 @@ FAST: dict[str, tuple[str, Callable[[Array, Array, Array | None], float]]] = {
 }
 """Scorers that a search calls thousands of times, without scikit-learn's checks; equal to them (tested)."""
 
+PROPER = ("neg_log_loss", "neg_brier_score", "d2_log_loss_score", "d2_brier_score")
+
 
 class _Answers:
     """An estimator that answers with values predicted earlier, for scorers that want an estimator."""
@@ -110,6 +112,16 @@ class Metric:
     @property
     def name(self) -> str:
         return self.spec if isinstance(self.spec, str) else getattr(self.spec, "__name__", repr(self.spec))
+
+    @property
+    def proper(self) -> bool:
+        """Whether it is known to judge probabilities by a proper score, which calibration can only help."""
+        return self.classes is not None and self.name in PROPER
+
+    @property
+    def judges_labels(self) -> bool:
+        """Whether it is known to look at the predicted labels alone, so that it matters how they are decided on."""
+        return self.classes is not None and getattr(self.scorer, "_response_method", None) == "predict"
 
     @cached_property
     def scorer(self) -> Callable[..., float]:

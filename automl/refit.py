@@ -15,14 +15,13 @@ from automl.errors import SearchFailed
 from automl.evaluation.evaluator import Evaluator, read_model
 from automl.evaluation.fidelity import Fidelity
 from automl.resampling import Fold
-from automl.runners.processes import ProcessRunner
 from automl.search.trial import Proposal, Result, State, Trial, trial_seed
 from automl.task import StoredTask, Task
-from automl.workers import WORKER_MODULES
 
 if TYPE_CHECKING:
     from automl.evaluation.fitted import EnsembleModel
     from automl.job import Plan
+    from automl.runners.processes import ProcessRunner
 
 _NO_ROWS = np.empty(0, dtype=np.int64)
 
@@ -44,14 +43,7 @@ def refit_ensemble(task: Task, plan: Plan, ensemble: EnsembleModel) -> EnsembleM
         folder = Path(name)
         stored = StoredTask.write(everything, folder / "task")
         evaluator = Evaluator(stored, plan.families, Fidelity(("epochs",)), folder, plan.epochs, device=plan.device)
-        with ProcessRunner(
-            evaluator,
-            n_jobs=plan.n_jobs,
-            threads=plan.threads,
-            time_limit=plan.trial_time_limit,
-            memory_limit=plan.memory_limit,
-            preload=WORKER_MODULES,
-        ) as runner:
+        with plan.runner(evaluator) as runner:
             for k, member in enumerate(members):
                 runner.submit(Trial(k, Proposal(member.config, member.effort), trial_seed(plan.seed, k)))
             for number, result in _ended(runner, len(members), deadline):

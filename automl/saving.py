@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from automl.architectures.catalogue import FAMILIES, family
 from automl.artefact import State, read_archive, write_archive
+from automl.calibration import Calibration
 from automl.errors import ArtefactError
 from automl.evaluation.fitted import EnsembleModel, TrialModel
 from automl.preprocessing.columns import TableEncoder
@@ -35,6 +37,7 @@ def save(estimator: AutoNetClassifier | AutoNetRegressor, path: Path) -> None:
         "feature_names_in": list(map(str, getattr(estimator, "feature_names_in_", []))),
         "weights": list(ensemble.weights),
         "trials": list(ensemble.trials),
+        "calibration": asdict(ensemble.calibration),
         "loss": estimator.validation_loss_,
         "metric": estimator.metric_name_,
         "history": [_row(trial) for trial in estimator.history_],
@@ -76,7 +79,8 @@ def load(path: str | Path, families: Sequence[Family] = ()) -> AutoNetClassifier
         loaded.classes_ = _read_labels(about["classes"], arrays)
     loaded.encoder_ = TableEncoder.from_state(*entries["encoder"])
     members = [TrialModel.from_state(entries[f"member-{k}"], known) for k in range(len(about["weights"]))]
-    loaded.ensemble_ = EnsembleModel(members, about["weights"], about["trials"])
+    calibration = Calibration(about["calibration"]["temperature"], tuple(about["calibration"]["factors"]))
+    loaded.ensemble_ = EnsembleModel(members, about["weights"], about["trials"], calibration)
     loaded.validation_loss_, loaded.metric_name_ = about["loss"], about["metric"]
     loaded.history_ = History(tuple(_trial(row) for row in about["history"]))
     return loaded

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.calibration import Calibration, fit_factors, fit_temperature
 from automl.ensemble import greedy_weights
 from automl.errors import SearchFailed
 from automl.evaluation.evaluator import OUT_OF_FOLD, read_model
@@ -65,11 +66,13 @@ def build_ensemble(
     deadline = None if end is None else time.monotonic() + max(0.0, end - time.monotonic()) / 2
     weights = _weights(task, best, folder, size, seed, deadline)
     chosen = [(t, float(w)) for t, w in zip(best, weights, strict=True) if w > 0]
-    loss = task.loss(sum(w * _predictions(folder, t) for t, w in chosen))
+    outputs = sum(w * _predictions(folder, t) for t, w in chosen)
+    loss = task.loss(outputs)
     if loss > best[0].loss:  # weights chosen on some of the rows, or the mean of one member rounded
-        chosen, loss = [(best[0], 1.0)], best[0].loss
+        chosen, outputs, loss = [(best[0], 1.0)], _predictions(folder, best[0]), best[0].loss
     members = [read_model(folder / str(t.number), families) for t, _ in chosen]
-    return EnsembleModel(members, [w for _, w in chosen], [t.number for t, _ in chosen]), loss
+    calibration, loss = _calibrated(task, outputs, loss, seed, end)
+    return EnsembleModel(members, [w for _, w in chosen], [t.number for t, _ in chosen], calibration), loss
 
 
 def candidates(history: History, folder: Path) -> list[Trial]:
@@ -97,6 +100,26 @@ def _weights(
     return greedy_weights(
         predictions, lambda p: task.metric.loss(y, p, weight), size=size, single=losses, deadline=deadline
     )
+
+
+def _calibrated(task: Task, outputs: Any, loss: float, seed: int, end: float | None) -> tuple[Calibration, float]:
+    """What lowers the loss of the ensemble's out-of-fold predictions (rows, outputs), and their loss then."""
+    y = task.y[task.judged]
+    weight = None if task.weight is None else task.weight[task.judged]
+    if task.metric.proper:
+        found = Calibration(temperature=fit_temperature(outputs, y, weight))
+        corrected = task.loss(found.probabilities(outputs))
+    elif task.metric.judges_labels:
+
+        def loss_of(rows: NDArray[np.int64], p: NDArray[Any]) -> float:
+            return task.metric.loss(y[rows], p, None if weight is None else weight[rows])
+
+        deadline = None if end is None else time.monotonic() + max(0.0, end - time.monotonic()) / 2
+        found = Calibration(factors=fit_factors(outputs, y, loss_of, seed=seed, deadline=deadline))
+        corrected = task.loss(found.decided(outputs))
+    else:
+        return Calibration(), loss
+    return (found, corrected) if corrected < loss else (Calibration(), loss)
 
 
 def _predictions(folder: Path, trial: Trial) -> Any:

@@ -15,6 +15,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from automl.artefact import State, nest, unnest
+from automl.calibration import Calibration
 from automl.errors import ArtefactError
 from automl.evaluation import estimators
 from automl.preprocessing.columns import Arrays
@@ -294,17 +295,20 @@ class EnsembleModel:
     members: the trial models.
     weights: positive, summing to 1, one a member.
     trials: numbers of the trials that the members come from.
+    calibration: what is done to its probabilities.
     """
 
     members: Sequence[TrialModel]
     weights: Sequence[float]
     trials: Sequence[int]
+    calibration: Calibration
 
     def predict(self, arrays: Arrays) -> Predictions:
         """(rows, outputs), block by block: what members need in between must not grow with the table."""
         blocks = [arrays.take(slice(i, i + BLOCK_ROWS)) for i in range(0, max(1, len(arrays)), BLOCK_ROWS)]
         with threadpool_limits(None if len(arrays) > SHARED_ROWS else 1):
-            return np.concatenate([self._predict(block) for block in blocks])
+            outputs = np.concatenate([self._predict(block) for block in blocks])
+        return self.calibration.probabilities(outputs)
 
     def _predict(self, arrays: Arrays) -> Predictions:
         total = self.weights[0] * self.members[0].predict(arrays)

@@ -1,7 +1,8 @@
 """Entry point of the interpreters that a runner starts.
 
-`python -m automl.runners.child nursery <fd> [module …]` imports the modules once and then forks workers from
-itself (POSIX): a fork takes milliseconds where importing torch takes seconds.
+`python -m automl.runners.child nursery <fd> [module …] [-- module …]` imports the modules once and then forks workers
+from itself (POSIX): a fork takes milliseconds where importing torch takes seconds. One worker that is wanted early is
+forked at the `--`, with the modules before it only, so that a first trial need not wait for the others.
 `python -m automl.runners.child worker <handle>` is a single worker (Windows).
 """
 
@@ -37,6 +38,9 @@ FAILED = "failed"
 EXITED = "exited"
 """First word of the answer on a lifeline when the worker has ended; its exit code follows (-signal)."""
 
+LATER = "--"
+"""Stands on the command line between the modules that an early worker has and those that it need not wait for."""
+
 PARENT_CHECK = 1.0
 """Seconds between looks at whether the parent lives.
 
@@ -52,9 +56,10 @@ if sys.platform != "win32":
         can kill them without ever hitting a stranger who was given the same process id.
         """
 
-        def __init__(self, control: socket.socket, failure: str) -> None:
+        def __init__(self, control: socket.socket) -> None:
             self._control = control
-            self._failure = failure
+            self._failure = ""
+            self._early = False
             self._parent = os.getppid()
             self._lifelines: dict[int, Connection[Any, Any]] = {}
             self._woken, self._waker = socket.socketpair()
@@ -66,9 +71,16 @@ if sys.platform != "win32":
             self._selector.register(control, selectors.EVENT_READ)
             self._selector.register(self._woken, selectors.EVENT_READ)
 
-        def run(self) -> None:
-            """Serve until the parent asks to quit, closes the control socket or dies."""
+        def run(self, early: Sequence[str], late: Sequence[str]) -> None:
+            """Import the modules; serve until the parent asks to quit, closes the control socket or dies."""
             try:
+                self._import(early)
+                if late and self._selector.select(0):
+                    self._early = True
+                    if not self._admit():
+                        return
+                    self._early = False
+                self._import(late)
                 while os.getppid() == self._parent:
                     for key, _ in self._selector.select(PARENT_CHECK):
                         if key.fileobj is self._control:
@@ -86,6 +98,17 @@ if sys.platform != "win32":
                     _kill(pid)
                 for pid in self._lifelines:
                     os.waitpid(pid, 0)
+
+        def _import(self, modules: Sequence[str]) -> None:
+            try:
+                for module in modules:
+                    importlib.import_module(module)
+            except Exception:  # told to whoever asks for a worker
+                self._failure = f"cannot import the modules to preload:\n{traceback.format_exc()}"
+            gc.collect()
+            gc.freeze()  # what is frozen is never touched by the collector and stays shared between the forks
+            sys.stdout.flush()
+            sys.stderr.flush()
 
         def _admit(self) -> bool:
             request, descriptors, _, _ = socket.recv_fds(self._control, 1, 3)
@@ -125,7 +148,7 @@ if sys.platform != "win32":
                     lifeline.close()
                 os.setsid()
                 _die_with(nursery)
-                serve(Connection(connection), arrays)
+                serve(Connection(connection), arrays, early=self._early)
             finally:
                 os._exit(1)  # serve ends by itself; an error must not return into the nursery's loop
 
@@ -171,18 +194,9 @@ if sys.platform != "win32":
     def run_nursery(descriptor: int, modules: Sequence[str]) -> None:
         """Import the modules and serve the control socket on this descriptor."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to decide on; workers inherit
+        cut = modules.index(LATER) if LATER in modules else len(modules)
         with socket.socket(fileno=descriptor) as control:
-            failure = ""
-            try:
-                for module in modules:
-                    importlib.import_module(module)
-            except Exception:  # told to whoever asks for a worker
-                failure = f"cannot import the modules to preload:\n{traceback.format_exc()}"
-            gc.collect()
-            gc.freeze()  # what is frozen is never touched by the collector and stays shared between the forks
-            sys.stdout.flush()
-            sys.stderr.flush()
-            Nursery(control, failure).run()
+            Nursery(control).run(modules[:cut], modules[cut + 1 :])
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -18,11 +18,12 @@ import socket
 import subprocess
 import sys
 import threading
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, Protocol, cast
 
 from automl.errors import AutoNetError
-from automl.runners.child import EXITED, FORK, KILL, QUIT
+from automl.runners.child import EXITED, FORK, KILL, LATER, QUIT
 from automl.runners.worker import thread_environment
 
 GRACE = 0.5
@@ -67,12 +68,29 @@ def exit_reason(code: int) -> str:
     return f"the worker process was ended by signal {-code} ({name}){cause}"
 
 
-def start_worker(preload: tuple[str, ...], arrays: int | None) -> WorkerProcess:
+@dataclass(frozen=True, slots=True)
+class Preload:
+    """Modules that the nursery imports, which its workers then have for nothing.
+
+    Attributes
+    ----------
+    first: imported first; one worker that is wanted by then starts with these alone, and is replaced later.
+    then: imported after these, for all other workers.
+    """
+
+    first: tuple[str, ...] = ()
+    then: tuple[str, ...] = ()
+
+    def arguments(self) -> tuple[str, ...]:
+        """As the nursery's command line names them."""
+        return (*self.first, LATER, *self.then) if self.first else self.then
+
+
+def start_worker(preload: Preload, arrays: int | None) -> WorkerProcess:
     """Begin a worker; returns within milliseconds, long before the worker says that it has started.
 
     Parameters
     ----------
-    preload: modules that the nursery imports, which its workers then have for nothing.
     arrays: descriptor of the file with the target's arrays, if it has any.
 
     Raises
@@ -85,7 +103,7 @@ def start_worker(preload: tuple[str, ...], arrays: int | None) -> WorkerProcess:
         return nursery(preload, os.getpid()).fork(arrays)
 
 
-def prepare(preload: tuple[str, ...]) -> None:
+def prepare(preload: Preload) -> None:
     """Begin to import the modules that workers will need; does nothing where workers cannot be forked."""
     if sys.platform != "win32":
         nursery(preload, os.getpid()).warm()
@@ -189,7 +207,7 @@ else:
     class Nursery:
         """The nursery process of this process; it is started when first needed, and again if it has died."""
 
-        def __init__(self, preload: tuple[str, ...]) -> None:
+        def __init__(self, preload: Preload) -> None:
             self._preload = preload
             self._lock = threading.Lock()
             self._owner = os.getpid()
@@ -250,7 +268,7 @@ else:
             self._control, theirs = socket.socketpair()
             with theirs:
                 self._process = subprocess.Popen(
-                    _child_command("nursery", theirs.fileno(), *self._preload),
+                    _child_command("nursery", theirs.fileno(), *self._preload.arguments()),
                     env=_child_environment(),
                     stdin=subprocess.DEVNULL,
                     pass_fds=[theirs.fileno()],
@@ -274,7 +292,7 @@ else:
                 self._process = None
 
     @functools.cache  # the handle of a process, kept so that later runners need not import torch again
-    def nursery(preload: tuple[str, ...], owner: int) -> Nursery:
+    def nursery(preload: Preload, owner: int) -> Nursery:
         """The nursery with these modules of the process with the id `owner`; a fork needs one of its own."""
         made = Nursery(preload)
         atexit.register(made.close)

@@ -50,6 +50,7 @@ class _Worker:
     memory: psutil.Process | None = None
     baseline: int = 0
     ready: bool = False
+    early: bool = False  # lacks modules that later workers have
     leaving: bool = False  # killed; waits only for its process to end
     trial: int | None = None
     since: float = 0.0
@@ -256,7 +257,8 @@ class Pool:
 
     def _heed(self, worker: _Worker, message: object) -> None:
         match message:
-            case Started(pid):
+            case Started(pid, early):
+                worker.early = early
                 with suppress(psutil.Error):  # it has ended already, as its sentinel will tell
                     worker.memory = psutil.Process(pid)
                 worker.process.connection.send_bytes(self._setup)
@@ -273,8 +275,13 @@ class Pool:
                 worker.trial = None
                 # What a trial leaves behind must not count against the next one: a new worker costs little.
                 limit = self._limits.mebibytes
-                if limit is not None and worker.rss() - worker.baseline > limit * MEBIBYTE / 2:
+                grown = limit is not None and worker.rss() - worker.baseline > limit * MEBIBYTE / 2
+                if grown or (worker.early and self._complete()):
                     worker.leave()
+
+    def _complete(self) -> bool:
+        """Whether a new worker would have all modules by now, as far as can be told."""
+        return self._size == 1 or any(w.ready and not w.early for w in self._workers)
 
     def _lost(self, worker: _Worker) -> None:
         self._workers.remove(worker)

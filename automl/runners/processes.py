@@ -14,7 +14,7 @@ from typing import Self
 import cloudpickle
 
 from automl.errors import AutoNetError, SettingError
-from automl.runners.nursery import start_worker
+from automl.runners.nursery import Preload, start_worker
 from automl.runners.parcel import Parcel, pack
 from automl.runners.pool import Limits, Pool
 from automl.runners.worker import Setup, Target
@@ -39,6 +39,7 @@ class ProcessRunner:
     time_limit: seconds for one trial, > 0; None for no limit.
     memory_limit: MiB (resident) for one trial, > 0, above what its worker held at its start; None for no
         limit.
+    first: modules that the first trials need; on POSIX one worker starts as soon as these are imported.
     preload: modules that workers will need, such as "torch". On POSIX they are imported once for all workers,
         also those of later runners; elsewhere they are imported when the target needs them.
 
@@ -56,12 +57,13 @@ class ProcessRunner:
         threads: int = 1,
         time_limit: float | None = None,
         memory_limit: float | None = None,
+        first: Sequence[str] = (),
         preload: Sequence[str] = (),
     ) -> None:
         self.capacity = _count("n_jobs", n_jobs)
         threads = _count("threads", threads)
         limits = Limits(_limit("time_limit", time_limit, "s"), _limit("memory_limit", memory_limit, "MiB"))
-        modules = _installed(preload)
+        modules = Preload(_installed(first), _installed(preload))
         self._parcel = _packed(target)
         start = functools.partial(start_worker, modules, self._parcel.descriptor)
         setup = Setup.of_this_process(threads, self._parcel.spans)

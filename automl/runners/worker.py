@@ -80,9 +80,16 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The worker lives and waits for its setup; `pid` is its own, not that of a launcher before it."""
+    """The worker lives and waits for its setup.
+
+    Attributes
+    ----------
+    pid: its own, not that of a launcher before it.
+    early: whether it was forked before all modules were imported.
+    """
 
     pid: int
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +111,17 @@ class Ended:
     result: Result
 
 
-def serve(connection: Connection[Any, Any], arrays: int | None = None) -> NoReturn:
+def serve(connection: Connection[Any, Any], arrays: int | None = None, *, early: bool = False) -> NoReturn:
     """Run trials until the connection ends; never returns.
 
     Parameters
     ----------
     arrays: descriptor of the file with the target's arrays, if it has any.
+    early: whether this worker lacks some of the modules that later ones have.
     """
     messages: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_read, args=(connection, messages), daemon=True).start()
-    connection.send(Started(os.getpid()))
+    connection.send(Started(os.getpid(), early))
     try:
         target = _load(messages.get(), messages.get(), arrays)
     except BaseException:

@@ -13,6 +13,7 @@ from small_tasks import KINDS, LEVELS, make_task, make_trial, run
 
 from automl.architectures.catalogue import FAMILIES, family
 from automl.artefact import pack, unpack
+from automl.calibration import Calibration
 from automl.errors import ArtefactError
 from automl.evaluation import estimators
 from automl.evaluation.estimators import Rows
@@ -79,7 +80,7 @@ def test_a_trial_is_the_mean_of_its_folds_and_an_ensemble_the_weighted_mean_of_i
     one, other = fitted("linear", "classification").model, fitted("gradient_boosting", "classification").model
     parts = [fold.predict(arrays) for fold in one.folds]
     assert one.predict(arrays) == pytest.approx(np.mean(parts, axis=0))
-    ensemble = EnsembleModel([one, other], [0.25, 0.75], [3, 5])
+    ensemble = EnsembleModel([one, other], [0.25, 0.75], [3, 5], Calibration())
     expected = 0.25 * one.predict(arrays) + 0.75 * other.predict(arrays)
     assert ensemble.predict(arrays) == pytest.approx(expected)
 

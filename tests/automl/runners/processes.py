@@ -15,7 +15,7 @@ from automl.runners.processes import ProcessRunner
 from automl.search.trial import Proposal, Result, State, Trial
 
 if sys.platform != "win32":
-    from automl.runners.nursery import nursery
+    from automl.runners.nursery import Preload, nursery
 
 ROOT = str(Path(__file__).parents[3])
 PATIENCE = 30.0  # seconds: far above what anything here takes, for a busy machine
@@ -67,7 +67,7 @@ def ended(pid: int) -> bool:
 
 
 def nursery_pid() -> int:
-    pid = nursery((), os.getpid()).pid
+    pid = nursery(Preload(), os.getpid()).pid
     assert pid is not None
     return pid
 

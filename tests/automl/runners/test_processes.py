@@ -230,3 +230,24 @@ def test_a_killed_nursery_is_started_again() -> None:
         assert eventually(lambda: all(gone(each.pid) for each in worker))
         # The runner may hand the next trial out before it has seen that its worker went too.
         assert eventually(lambda: one(runner, 1).state is State.DONE)
+
+
+def test_a_first_trial_does_not_wait_for_modules_that_it_does_not_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "comes_late.py").write_text(
+        f"import pathlib, time\nwhile not pathlib.Path({str(tmp_path / 'now')!r}).exists():\n    time.sleep(0.01)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def knows(t: Trial) -> Result:
+        return done(float("comes_late" in sys.modules), artefact=str(os.getpid()))
+
+    with ProcessRunner(knows, n_jobs=1, first=["zipfile"], preload=["comes_late"]) as runner:
+        early = one(runner, 0)
+        (tmp_path / "now").touch()
+        assert eventually(lambda: one(runner, 1).loss == 1.0)
+        late = one(runner, 2)
+    assert early.loss == 0.0
+    assert late.loss == 1.0
+    assert late.artefact != early.artefact

@@ -32,7 +32,7 @@ def test_random_search_mostly_takes_adamw_and_cosine_and_sometimes_all_others() 
     for weights in (OPTIMIZER_WEIGHTS, SCHEDULE_WEIGHTS):
         assert sum(weights.values()) == pytest.approx(1)
     drawn = samples(1000)
-    assert np.mean([c["optimizer"] == "adamw" for c in drawn]) == pytest.approx(0.75, abs=0.05)
+    assert np.mean([c["optimizer"] == "adamw" for c in drawn]) == pytest.approx(0.78, abs=0.05)
     assert np.mean([c["schedule"] == "cosine" for c in drawn]) == pytest.approx(0.6, abs=0.05)
     assert {c["optimizer"] for c in drawn} == {"adamw", "adam", "sgd", "rmsprop"}
     assert {c["schedule"] for c in drawn} == SCHEDULES.keys()

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import onnx
 from onnx import ModelProto
 
+from automl.calibration import FLOOR, Calibration
 from automl.errors import ExportError
 from automl.evaluation.fitted import EnsembleModel, EstimatorModel, NetworkModel, Target, TrialModel
 from automl.export.columns import Encoded, encode, used_names
@@ -52,16 +53,28 @@ def build(estimator: AutoNetClassifier | AutoNetRegressor) -> ModelProto:
         value = graph.op("Squeeze", predicted, graph.constant(np.array([1])))
         graph.output(PREDICTION, value, DOUBLE, about="the value of each row")
     else:
-        total = graph.op("ReduceSum", predicted, graph.constant(np.array([1])), keepdims=1)
-        probabilities = graph.op("Div", predicted, total)
-        labels, kind = _labels(classes)
-        best = graph.op("ArgMax", probabilities, axis=1, keepdims=0)
-        graph.output(PROBABILITIES, probabilities, DOUBLE, len(classes), "of each label, in the order of classes_")
-        graph.output(LABEL, graph.op("Gather", graph.constant(labels), best), kind, about="the most probable label")
+        _add_classes(graph, predicted, estimator.ensemble_.calibration, classes)
     about = f"{type(estimator).__name__} of AutoNet {version('autonet')}"
     model = graph.model(about, {MISSING: json.dumps(dict(encoded.missing))})
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def _add_classes(graph: Graph, outputs: str, calibration: Calibration, classes: npt.NDArray[Any]) -> None:
+    """Add what a classifier gives out, from the ensemble's shares (rows, classes)."""
+    if calibration.temperature != 1.0:
+        logs = graph.op("Log", graph.op("Max", outputs, graph.constant(np.float64(FLOOR))))
+        outputs = graph.op("Softmax", graph.op("Div", logs, graph.constant(calibration.temperature)), axis=1)
+    total = graph.op("ReduceSum", outputs, graph.constant(np.array([1])), keepdims=1)
+    probabilities = graph.op("Div", outputs, total)
+    graph.output(PROBABILITIES, probabilities, DOUBLE, len(classes), "of each label, in the order of classes_")
+    decided = probabilities
+    if calibration.factors:
+        decided = graph.op("Mul", probabilities, graph.constant(np.array([calibration.factors])))
+    labels, kind = _labels(classes)
+    best = graph.op("ArgMax", decided, axis=1, keepdims=0)
+    about = "the label of each row, as by predict"
+    graph.output(LABEL, graph.op("Gather", graph.constant(labels), best), kind, about=about)
 
 
 def ensemble(graph: Graph, model: EnsembleModel, encoded: Encoded) -> str:
@@ -105,9 +118,9 @@ def _networks(graph: Graph, model: EnsembleModel, encoded: Encoded) -> list[list
     try:
         values = iter(convert_networks(graph, [fold for each in folds for fold in each], encoded))
     except ExportError:
-        for k, each in enumerate(folds):
+        for k in [k for k, each in enumerate(folds) if each]:  # which one it is
             with _named(model, k):
-                convert_networks(Graph(()), each, encoded)
+                convert_networks(Graph(()), folds[k], encoded)
         raise
     return [[next(values) for _ in each] for each in folds]
 

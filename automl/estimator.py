@@ -204,7 +204,7 @@ class _AutoNet(BaseEstimator):
         save(self, Path(path))
 
     def export_onnx(self, path: str | Path) -> None:
-        """Write what predicts as one ONNX model, for ONNX Runtime 1.23 or newer; needs the extra `autonet[onnx]`.
+        """Write what predicts as one ONNX model, for ONNX Runtime 1.22 or newer; needs the extra `autonet[onnx]`.
 
         It has an input (rows, 1) for each column that predictions depend on, by its name: float64 for numbers (also
         booleans, seconds and numbers written as text), NaN where missing; string for categories of text, empty where

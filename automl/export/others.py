@@ -11,7 +11,7 @@ from onnx import ModelProto, defs
 from onnx.reference import ReferenceEvaluator
 
 from automl.errors import ExportError
-from automl.export.graph import DOUBLE, OPSET, TREES, Graph
+from automl.export.graph import DOUBLE, FLOAT, OPSET, TREES, Graph
 from automl.export.inputs import Inputs
 
 TRIED_ROWS = 64
@@ -36,19 +36,20 @@ def convert_other(graph: Graph, estimator: Any, inputs: Inputs) -> str:
         first = inputs.width - len(inputs.ordinal)
         rows[:, first:] = np.floor(np.random.default_rng(0).random((TRIED_ROWS, len(inputs.ordinal))) * inputs.ordinal)
         rows[::4] = np.nan
-    rows = rows.astype(np.float32).astype(np.float64)
-    own = _predictions(estimator, rows)
-    found: Any = ReferenceEvaluator(converted).run(None, {"X": rows})
+    short = rows.astype(np.float32)
+    own = _predictions(estimator, short.astype(np.float64))
+    found: Any = ReferenceEvaluator(converted).run(None, {"X": short})
     worst = float(np.max(np.abs(found[-1].reshape(own.shape) - own) / (1 + np.abs(own)), initial=0.0))
     if not worst < CLOSE:
         raise ExportError(f"{kind} as converted by skl2onnx predicts otherwise (by up to {worst:.2g})")
-    result = graph.cast(graph.inline(converted, [inputs.value])[-1], DOUBLE)
+    # In single precision, which the numbers fit in: not all of its operators are there in double precision.
+    result = graph.cast(graph.inline(converted, [graph.cast(inputs.value, FLOAT)])[-1], DOUBLE)
     return graph.op("Reshape", result, graph.constant(np.array([-1, own.shape[1]])))
 
 
 def _converted(estimator: Any, width: int) -> ModelProto:
     from skl2onnx import to_onnx
-    from skl2onnx.common.data_types import DoubleTensorType
+    from skl2onnx.common.data_types import FloatTensorType
 
     options: dict[Any, Any] = {id(estimator): {"zipmap": False}} if hasattr(estimator, "classes_") else {}
     try:
@@ -56,7 +57,7 @@ def _converted(estimator: Any, width: int) -> ModelProto:
             warnings.simplefilter("ignore")
             model: ModelProto = to_onnx(
                 estimator,
-                initial_types=[("X", DoubleTensorType([None, width]))],
+                initial_types=[("X", FloatTensorType([None, width]))],
                 options=options,
                 target_opset={"": OPSET, "ai.onnx.ml": 3},
             )

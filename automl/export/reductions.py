@@ -60,7 +60,7 @@ def _nystroem(graph: Graph, rows: str, fitted: Any) -> str:
 
 def _kitchen_sinks(graph: Graph, rows: str, fitted: Any) -> str:
     angles = graph.op("Add", _product(graph, rows, fitted.weights), graph.constant(fitted.offset[None]))
-    waves = graph.op("Mul", graph.op("Cos", angles), graph.constant(np.sqrt(2.0)))
+    waves = graph.op("Mul", graph.cosine(angles), graph.constant(np.sqrt(2.0)))
     return graph.op(
         "Mul", graph.op("Sub", waves, graph.constant(fitted.mean[None])), graph.constant(fitted.factor[None])
     )

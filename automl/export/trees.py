@@ -97,8 +97,8 @@ def _attributes(trees: Sequence[tuple[Tree, int]], targets: int) -> dict[str, ob
 def _numbered(tree: Tree, target: int, first_node: int, first_leaf: int) -> dict[str, npt.NDArray[np.generic]]:
     """The attributes of one tree, whose inner nodes and leaves are counted from these numbers on."""
     inner, leaves = np.flatnonzero(~tree.leaf), np.flatnonzero(tree.leaf)
-    # A leaf below the root comes last: ONNX Runtime before 1.23 takes a root for a leaf if one child, a leaf, has the
-    # number of the other child, a node (onnxruntime issue 24679). Nodes are fewer than leaves, so it never has.
+    # A leaf below the root comes last: ONNX Runtime may take a root for a leaf if one child, a leaf, has the number of
+    # the other child, a node (onnxruntime issue 24679). Nodes are fewer than leaves, so it never has.
     last = np.isin(leaves, [tree.left[0], tree.right[0]])
     leaves = np.concatenate([leaves[~last], leaves[last]])
     number = np.empty(len(tree.leaf), dtype=np.int64)

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from automl.search.loop import Search
     from metalearn import Store
 
+FULL_SHARE = 0.15
+"""Share of the time limit that a full trial should take at most."""
 GRACE = 1.0
 """Seconds before the end of the search at which training stops by itself, to predict and to save …"""
 GRACE_ROWS = 100_000
@@ -84,6 +86,11 @@ class Plan:
         """The plan with as many epochs as the task's training rows need."""
         return replace(self, epochs=full_epochs(max(len(fold.train) for fold in task.folds)))
 
+    @property
+    def full_seconds(self) -> float | None:
+        """Seconds that a full trial should take, so that a search has some of them; None without a time limit."""
+        return None if self.time_limit is None else FULL_SHARE * self.time_limit
+
     def runner(self, evaluator: Evaluator) -> ProcessRunner:
         """Workers for trials, under the limits of the plan."""
         from automl.runners.processes import ProcessRunner
@@ -109,6 +116,7 @@ class Plan:
             "ordered": self.n_trials is not None,
             "device": self.device,
             "trial_time_limit": self.trial_time_limit,
+            "full_seconds": self.full_seconds,
         }
 
 
@@ -196,6 +204,7 @@ def _search(
         epochs=plan.epochs,
         deadline=None if deadline is None else deadline - grace,
         trial_time_limit=plan.trial_time_limit,
+        full_seconds=plan.full_seconds,
         device=plan.device,
     )
     optimizer = catalogue.build(

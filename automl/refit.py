@@ -37,12 +37,22 @@ def refit_ensemble(task: Task, plan: Plan, ensemble: EnsembleModel) -> EnsembleM
     SearchFailed: no member could be refitted.
     """
     everything = replace(task, folds=(Fold(np.arange(len(task.y)), _NO_ROWS),))
+    learned = sum(len(fold.train) for fold in task.folds)
     deadline = None if plan.time_limit is None else time.monotonic() + plan.time_limit
     members, failed = list(ensemble.members), dict.fromkeys(range(len(ensemble.members)), "the time limit had passed")
     with tempfile.TemporaryDirectory(prefix="autonet-") as name:
         folder = Path(name)
         stored = StoredTask.write(everything, folder / "task")
-        evaluator = Evaluator(stored, plan.families, Fidelity(("epochs",)), folder, plan.epochs, device=plan.device)
+        evaluator = Evaluator(
+            stored,
+            plan.families,
+            Fidelity(("epochs",)),
+            folder,
+            plan.epochs,
+            # One network on all rows in place of one per fold: about the same epochs as in the search.
+            full_seconds=None if plan.full_seconds is None else plan.full_seconds * len(task.y) / learned,
+            device=plan.device,
+        )
         with plan.runner(evaluator) as runner:
             for k, member in enumerate(members):
                 runner.submit(Trial(k, Proposal(member.config, member.effort), trial_seed(plan.seed, k)))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from automl.architectures.shake import ShakeDrop, ShakeShake
 from automl.errors import SettingError
 
 DRAWN_AT_ONCE = 2**16
@@ -98,9 +99,9 @@ class MemberDropout(nn.Module):
 
 
 def seed_dropout(module: nn.Module, generators: Sequence[torch.Generator], steps: int = 1) -> None:
-    """Let every dropout of the module draw from these generators, one per member, for the next `steps` steps."""
+    """Let every leaf that draws take its numbers from these generators, one per member, for the next `steps` steps."""
     for leaf in module.modules():
-        if isinstance(leaf, MemberDropout):
+        if isinstance(leaf, MemberDropout | ShakeShake | ShakeDrop):
             leaf.arm(generators, steps)
 
 

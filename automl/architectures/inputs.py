@@ -123,6 +123,12 @@ class TabularNet(nn.Module):
         logits: Tensor = self.body(numbers, codes) if self.front is None else self.body(self.front(numbers, codes))
         return logits
 
+    def dense(self, numbers: Tensor, codes: Tensor) -> Tensor:
+        """What the body is fed, (…, width), where there is a front."""
+        assert self.front is not None
+        out: Tensor = self.front(numbers, codes)
+        return out
+
     @torch.no_grad()
     def prime(self, numbers: Tensor, codes: Tensor, targets: Tensor, seed: int) -> None:
         """Let the body see the training rows before its first step, if it has a method `prime` (see `Family`).
@@ -166,7 +172,7 @@ def tabular_network(
     --------
     >>> config = {"form": "brick", "n_layers": 1, "max_units": 16, "activation": "relu", "dropout": 0.0}
     >>> net = tabular_network(
-    ...     "mlp", {**config, "batch_norm": True}, numbers=2, levels=[3], outputs=2, rows=50
+    ...     "mlp", {**config, "norm": "batch"}, numbers=2, levels=[3], outputs=2, rows=50
     ... )
     >>> net(torch.zeros(4, 2), torch.ones(4, 1, dtype=torch.int64)).shape
     torch.Size([4, 2])

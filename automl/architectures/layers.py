@@ -1,4 +1,4 @@
-"""How wide the layers of a network are: one width each, or a shape. Shared by the families that are chains."""
+"""How wide the layers of a network are and how much they drop. Shared by the families that are chains."""
 
 from __future__ import annotations
 
@@ -41,6 +41,17 @@ def add_widths(space: ConfigurationSpace, count: str, deepest: int, default: int
             space.add(chosen)
         else:
             space.add(AndConjunction(chosen, GreaterThanCondition(width, space[count], i - 1)))
+
+
+def add_dropout(space: ConfigurationSpace) -> None:
+    """Add `dropout`, the highest rate of a layer, and `dropout_shape`, how it changes over the layers."""
+    from ConfigSpace import Categorical, Float
+
+    weights = [0.65, *(0.05 for _ in SHAPES)]
+    space.add(
+        Float("dropout", (0.0, 0.6), default=0.1),
+        Categorical("dropout_shape", ["constant", *SHAPES], default="constant", weights=weights),
+    )
 
 
 def hidden_widths(

@@ -1,7 +1,8 @@
-"""Multilayer perceptron: linear → batch norm → activation → dropout, as often as there are layers.
+"""Multilayer perceptron: linear → norm → activation → dropout, as often as there are layers.
 
-Source: Auto-Net 2.0 (Mendoza et al. 2018), `mlpnet` and `shapedmlpnet`. Deviations: units are capped for CPUs,
-one dropout rate for all layers, modern activations in place of sigmoid and tanh.
+Sources: Auto-Net 2.0 (Mendoza et al. 2018), `mlpnet` and `shapedmlpnet`; the shape of the dropout from Auto-PyTorch
+(Zimmer et al. 2021, arXiv:2006.13799). Deviations: units are capped for CPUs, dropout rates follow from one, modern
+activations in place of sigmoid and tanh.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automl.architectures.family import Shape
-from automl.architectures.layers import add_widths, hidden_widths
+from automl.architectures.layers import add_dropout, add_widths, hidden_widths
+from automl.architectures.shapes import shares
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -23,15 +25,16 @@ class MLP:
     members = True
 
     def space(self) -> ConfigurationSpace:
-        from ConfigSpace import Categorical, ConfigurationSpace, Float, Integer
+        from ConfigSpace import Categorical, ConfigurationSpace, GreaterThanCondition, Integer
 
         space = ConfigurationSpace()
         space.add(
             Integer("n_layers", (1, 6), default=2),
             Categorical("activation", ["relu", "silu", "gelu", "selu"], default="silu"),
-            Float("dropout", (0.0, 0.6), default=0.1),
-            Categorical("batch_norm", [True, False], default=True),
+            Categorical("norm", ["batch", "layer", "none"], default="batch", weights=[0.4, 0.2, 0.4]),
         )
+        add_dropout(space)
+        space.add(GreaterThanCondition(space["dropout_shape"], space["n_layers"], 1))
         add_widths(space, "n_layers", deepest=6, default=128)
         return space
 
@@ -43,7 +46,8 @@ class MLP:
         n_layers: int,
         activation: str,
         dropout: float,
-        batch_norm: bool,
+        norm: str,
+        dropout_shape: str = "constant",
         max_units: int | None = None,
         **widths: int,
     ) -> nn.Module:
@@ -54,13 +58,13 @@ class MLP:
 
         layers: list[nn.Module] = []
         inputs = shape.inputs
-        for width in hidden_widths(shape, form, n_layers, max_units, widths):
-            # A bias before a batch norm has no effect: the norm subtracts it.
-            layers.append(nn.Linear(inputs, width, bias=not batch_norm))
-            if batch_norm:
-                layers.append(nn.BatchNorm1d(width))
-            layers.append(blocks.activation(activation))
-            if dropout > 0:
-                layers.append(nn.Dropout(dropout))
+        rates = shares(dropout_shape, n_layers)
+        for width, share in zip(hidden_widths(shape, form, n_layers, max_units, widths), rates, strict=True):
+            layers += [
+                blocks.linear_before(norm, inputs, width),
+                *blocks.norm(norm, width),
+                blocks.activation(activation),
+                *blocks.dropout(dropout * share),
+            ]
             inputs = width
         return nn.Sequential(*layers, nn.Linear(inputs, shape.outputs))

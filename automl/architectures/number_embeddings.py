@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 import torch
-from rtdl_num_embeddings import PiecewiseLinearEmbeddings, compute_bins
+from rtdl_num_embeddings import PiecewiseLinearEmbeddings
 from torch import Tensor, nn
 
 from automl.architectures.rates import Rate
@@ -80,7 +80,9 @@ class PiecewiseLinear(nn.Module):
         """Set the bins from training rows (n, d)."""
         code = self.embeddings.impl
         code.weight.zero_(), code.bias.zero_(), code.single_bin_mask.zero_()
-        for j, edges in enumerate(_edges(numbers[:: max(1, len(numbers) // MOST_ROWS)], self.bins)):
+        some = numbers[:: max(1, len(numbers) // MOST_ROWS)]
+        for j, quantiles in enumerate(some.quantile(torch.linspace(0.0, 1.0, self.bins + 1), dim=0).T):
+            edges = quantiles.unique()
             widths = edges.diff()
             if not len(widths):
                 continue
@@ -93,17 +95,3 @@ class PiecewiseLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.embeddings(x).flatten(-2)
         return out
-
-
-def _edges(numbers: Tensor, bins: int) -> list[Tensor]:
-    """Ascending edges of each column's bins, at most bins + 1; a single one where the column is constant."""
-    edges = [column[:1] for column in numbers.T]
-    varied = (numbers != numbers[0]).any(0).nonzero().flatten().tolist()
-    if not varied:
-        return edges
-    wanted = min(bins, len(numbers) - 1)
-    few = wanted < 2  # what compute_bins refuses
-    found = [c.unique() for c in numbers[:, varied].T] if few else compute_bins(numbers[:, varied], wanted)
-    for j, found_edges in zip(varied, found, strict=True):
-        edges[j] = found_edges
-    return edges

@@ -1,8 +1,9 @@
 """Residual network for tables: groups of pre-activation blocks, each group of one width.
 
-Sources: Auto-Net 2.0 (Mendoza et al. 2018), `resnet` and `shapedresnet`; Gorishniy et al. 2021
-(arXiv:2106.11959) for residual networks as strong baselines on tables. Deviations: units are capped for CPUs,
-one dropout rate for all blocks, no shake regularisation.
+Sources: Auto-Net 2.0 (Mendoza et al. 2018), `resnet` and `shapedresnet`; Gorishniy et al. 2021 (arXiv:2106.11959) for
+residual networks as strong baselines on tables; Kadra et al. 2021 (arXiv:2106.11189) for the switches of skip
+connections, shake-shake and shake-drop, at most one of the two. Deviations: units are capped for CPUs, and the shape
+of the dropout goes over blocks rather than groups, of which there are few.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automl.architectures.family import Shape
-from automl.architectures.layers import add_widths, hidden_widths
+from automl.architectures.layers import add_dropout, add_widths, hidden_widths
+from automl.architectures.shapes import shares
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -24,15 +26,25 @@ class ResNet:
     members = True
 
     def space(self) -> ConfigurationSpace:
-        from ConfigSpace import Categorical, ConfigurationSpace, Float, Integer
+        from ConfigSpace import Categorical, ConfigurationSpace, EqualsCondition, Float, InCondition, Integer
 
         space = ConfigurationSpace()
         space.add(
             Integer("n_groups", (1, 4), default=1),
             Integer("n_blocks", (1, 4), default=2),
             Categorical("activation", ["relu", "silu", "gelu", "selu"], default="relu"),
-            Float("dropout", (0.0, 0.6), default=0.1),
+            Categorical("norm", ["batch", "layer", "none"], default="batch", weights=[0.8, 0.1, 0.1]),
+            Categorical("skip", [True, False], default=True, weights=[0.9, 0.1]),
+            Categorical("shake", ["none", "shake_shake", "shake_drop"], default="none", weights=[0.8, 0.1, 0.1]),
+            Categorical("shake_rule", ["even_even", "shake_even", "shake_shake"], default="even_even"),
+            Float("shake_drop", (0.0, 1.0), default=0.5),
         )
+        # Neither norms nor shortcuts: beyond a few layers, nothing would be learned.
+        space.add(InCondition(space["skip"], space["norm"], ["batch", "layer"]))
+        space.add(EqualsCondition(space["shake"], space["skip"], True))
+        space.add(EqualsCondition(space["shake_rule"], space["shake"], "shake_shake"))
+        space.add(EqualsCondition(space["shake_drop"], space["shake"], "shake_drop"))
+        add_dropout(space)
         add_widths(space, "n_groups", deepest=4, default=128)
         return space
 
@@ -45,6 +57,12 @@ class ResNet:
         n_blocks: int,
         activation: str,
         dropout: float,
+        norm: str,
+        skip: bool = True,
+        shake: str = "none",
+        shake_rule: str = "even_even",
+        shake_drop: float = 0.0,
+        dropout_shape: str = "constant",
         max_units: int | None = None,
         **widths: int,
     ) -> nn.Module:
@@ -52,13 +70,16 @@ class ResNet:
         from torch import nn
 
         from automl.architectures import blocks
+        from automl.architectures.shake import drop_probabilities
 
+        style = blocks.ResidualStyle(activation, norm, skip, shake_rule if shake == "shake_shake" else None)
         groups = hidden_widths(shape, form, n_groups, max_units, widths)
+        each = [width for width in groups for _ in range(n_blocks)]
+        drops = drop_probabilities(shake_drop if shake == "shake_drop" else 0.0, len(each))
         inputs = groups[0]
         layers: list[nn.Module] = [nn.Linear(shape.inputs, inputs)]
-        for width in groups:
-            for _ in range(n_blocks):
-                layers.append(blocks.Residual(inputs, width, act=activation, dropout=dropout))
-                inputs = width
+        for width, share, drop in zip(each, shares(dropout_shape, len(each)), drops, strict=True):
+            layers.append(blocks.Residual(inputs, width, style, dropout=dropout * share, shake_drop=drop))
+            inputs = width
         head = nn.Linear(inputs, shape.outputs)
-        return nn.Sequential(*layers, nn.BatchNorm1d(inputs), blocks.activation(activation), head)
+        return nn.Sequential(*layers, *blocks.norm(norm, inputs), blocks.activation(activation), head)

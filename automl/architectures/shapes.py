@@ -43,6 +43,22 @@ def widths(shape: str, n_groups: int, inputs: int, outputs: int, max_units: int)
     return tuple(_widths(shape, n_groups, inputs, outputs, max(inputs, max_units)))
 
 
+def shares(shape: str, n: int) -> tuple[float, ...]:
+    """What each of `n` layers has of a largest value, in (0, 1]; all of it when the shape is "constant".
+
+    The shape of dropout rates in Auto-PyTorch (Zimmer et al. 2021): widths of at most 1000, in thousandths, of which
+    the last layer's is not used, as hidden layers have a head behind them.
+
+    Examples
+    --------
+    >>> shares("funnel", 4)
+    (1.0, 0.751, 0.502, 0.253)
+    """
+    if shape == "constant":
+        return (1.0,) * n
+    return tuple(width / 1000 for width in widths(shape, n + 1, inputs=1, outputs=1, max_units=1000)[:-1])
+
+
 def _widths(shape: str, n: int, start: int, end: int, top: int) -> list[int]:
     if n < 1:
         return []

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from automl.architectures.dropout import MemberDropout
+from automl.architectures.shake import ShakeDrop, ShakeShake
 from automl.errors import SettingError
 
 
@@ -124,6 +125,12 @@ _MEMBER_LEAVES: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
     nn.LayerNorm: MemberLayerNorm,
     nn.Embedding: MemberEmbedding,
 }
+_DRAWING_LEAVES: dict[type[nn.Module], Callable[[Any, int], nn.Module]] = {
+    nn.Dropout: lambda leaf, members: MemberDropout(leaf.p, members),
+    ShakeShake: lambda leaf, members: ShakeShake(leaf.rule, members),
+    ShakeDrop: lambda leaf, members: ShakeDrop(leaf.p, members),
+}
+"""Leaves that draw random numbers while training → the same for several members, each with a generator of its own."""
 _STACKED_LEAVES = (MemberLinear, MemberBatchNorm, MemberLayerNorm, MemberEmbedding)
 
 
@@ -154,8 +161,8 @@ def _stack(path: str, modules: list[nn.Module]) -> nn.Module:
     kind = type(first)
     if any(type(module) is not kind for module in modules):
         raise SettingError(f"networks differ at {path or 'the top'!r}: only equal networks can be stacked")
-    if isinstance(first, nn.Dropout):
-        return MemberDropout(first.p, len(modules))
+    if kind in _DRAWING_LEAVES:
+        return _DRAWING_LEAVES[kind](first, len(modules))
     if kind in _MEMBER_LEAVES:
         return _MEMBER_LEAVES[kind](modules)
     if next(first.parameters(recurse=False), None) is not None:
@@ -180,14 +187,14 @@ def _shell(module: nn.Module) -> nn.Module:
 
 
 def with_member_dropout(network: nn.Module) -> nn.Module:
-    """A copy to be trained alone, in which each `Dropout` is a `MemberDropout`: seeded apart, and faster."""
-    if isinstance(network, nn.Dropout):
-        return MemberDropout(network.p, 1)
+    """A copy to be trained alone, whose leaves that draw are their member forms: seeded apart, and faster."""
+    if type(network) in _DRAWING_LEAVES:
+        return _DRAWING_LEAVES[type(network)](network, 1)
     made = duplicate(network)
     for path, leaf in list(made.named_modules()):
-        if isinstance(leaf, nn.Dropout):
+        if type(leaf) in _DRAWING_LEAVES:
             parent, _, name = path.rpartition(".")
-            made.get_submodule(parent).add_module(name, MemberDropout(leaf.p, 1))
+            made.get_submodule(parent).add_module(name, _DRAWING_LEAVES[type(leaf)](leaf, 1))
     return made
 
 

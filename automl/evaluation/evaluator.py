@@ -42,6 +42,8 @@ class Evaluator:
     epochs: of a full run of a network.
     deadline: `time.monotonic` value at which the search ends, or None.
     trial_time_limit: seconds, or None.
+    full_seconds: that a full trial should take, or None: networks get fewer epochs, and what takes twice as long is
+        stopped and judged as it is.
     device: "cpu" or "cuda".
     """
 
@@ -52,6 +54,7 @@ class Evaluator:
     epochs: int
     deadline: float | None = None
     trial_time_limit: float | None = None
+    full_seconds: float | None = None
     device: str = "cpu"
 
     @property
@@ -115,6 +118,7 @@ class Evaluator:
             trial,
             resources,
             epochs=self.epochs,
+            seconds=self.full_seconds,
             checkpoint=checkpoint,
             deadline=deadline,
             device=self.device,
@@ -124,6 +128,8 @@ class Evaluator:
         ends = [] if self.deadline is None else [self.deadline]
         if self.trial_time_limit is not None:
             ends.append(began + _MARGIN * self.trial_time_limit)
+        if self.full_seconds is not None:
+            ends.append(began + 2 * self.full_seconds)
         return min(ends, default=None)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 
 from automl.evaluation.class_weights import training_weight
+from automl.evaluation.effort import affordable_epochs, flops_per_row
 from automl.evaluation.fidelity import Resources
 from automl.evaluation.fitted import Blueprint, Fitted, NetworkModel, Target, TrialModel
 from automl.preprocessing.dense import DensePreparer
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from automl.architectures.family import Family
+    from automl.architectures.inputs import TabularNet
     from automl.search.trial import Trial
     from automl.task import Task
 
@@ -34,6 +37,7 @@ def fit_networks(
     resources: Resources,
     *,
     epochs: int,
+    seconds: float | None = None,
     checkpoint: Path | None,
     deadline: float | None,
     device: str,
@@ -43,11 +47,11 @@ def fit_networks(
     Parameters
     ----------
     epochs: of a full run.
+    seconds: that a full run should take at most, by having fewer epochs; None for as long as it takes.
     checkpoint: of the same configuration on the same rows, to go on from; None starts anew.
     deadline: `time.monotonic` value at which training stops with the best weights so far.
     """
     config, choices = section(trial.config, family.name), part_of(trial.config, family, "prepare")
-    recipe = Recipe(epochs=epochs, **part_of(trial.config, family, "train"))
     seeds = [int(s) for s in np.random.SeedSequence(trial.seed).generate_state(len(task.folds))]
     parts, folds, networks = [], [], []
     for fold, seed in zip(task.folds, seeds, strict=True):
@@ -60,6 +64,9 @@ def fit_networks(
         parts.append((blueprint, preparer, target))
         networks.append(network)
         folds.append(data)
+    recipe = Recipe(epochs=epochs, **part_of(trial.config, family, "train"))
+    if seconds is not None and device == "cpu":
+        recipe = _affordable(recipe, networks, folds[0].train, seconds)
     trained = loop.fit(
         networks,
         folds,
@@ -71,8 +78,8 @@ def fit_networks(
         deadline=deadline,
         device=device,
     )
-    models = tuple(NetworkModel(n, *part) for n, part in zip(trained.networks, parts, strict=True))
-    effort = float(np.mean([member.best_epoch for member in trained.checkpoint.members])) / epochs
+    models = tuple(NetworkModel.of(n, *part) for n, part in zip(trained.networks, parts, strict=True))
+    effort = float(np.mean([member.best_epoch for member in trained.checkpoint.members])) / recipe.epochs
     return Fitted(
         TrialModel(family.name, trial.config, models, effort or resources.epochs),
         [
@@ -82,6 +89,13 @@ def fit_networks(
         trained.curve,
         trained.checkpoint if trained.complete else None,  # in mid-epoch it is at no point of a full run
     )
+
+
+def _affordable(recipe: Recipe, networks: Sequence[TabularNet], seen: Rows, seconds: float) -> Recipe:
+    """The recipe with as many epochs as a full run of the networks on rows like those seen has seconds for."""
+    flops = flops_per_row(networks[0], seen.numbers, seen.codes)
+    epochs = affordable_epochs(flops, len(seen), recipe.batch_size, len(networks), seconds=seconds, most=recipe.epochs)
+    return replace(recipe, epochs=epochs)
 
 
 def _prepared(

@@ -6,7 +6,7 @@ All of it can be taken apart into arrays and JSON, and put together again withou
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
+from automl.architectures.catalogue import what_is_missing
+from automl.architectures.learner import is_learner
 from automl.artefact import State, nest, unnest
 from automl.calibration import Calibration
 from automl.errors import ArtefactError
@@ -91,6 +93,7 @@ class Blueprint:
     levels: levels of each categorical column, code 0 not counted.
     outputs: columns of its output.
     rows: training rows.
+    snapshots: networks of a snapshot ensemble; 1 is a network alone.
     """
 
     config: dict[str, Any]
@@ -98,6 +101,7 @@ class Blueprint:
     levels: tuple[int, ...]
     outputs: int
     rows: int
+    snapshots: int = 1
 
     def build(self, family: Family, seed: int = 0) -> TabularNet:
         """A network with fresh weights."""
@@ -113,6 +117,13 @@ class Blueprint:
             seed=seed,
         )
 
+    def empty(self, family: Family) -> nn.Module:
+        """A module that a trained network's weights fit into."""
+        from automl.architectures.snapshots import SnapshotEnsemble
+
+        made = [self.build(family) for _ in range(self.snapshots)]
+        return made[0] if self.snapshots == 1 else SnapshotEnsemble(made)
+
 
 @dataclass(frozen=True)
 class NetworkModel:
@@ -122,6 +133,14 @@ class NetworkModel:
     blueprint: Blueprint
     preparer: DensePreparer
     target: Target
+
+    @classmethod
+    def of(cls, network: nn.Module, blueprint: Blueprint, preparer: DensePreparer, target: Target) -> NetworkModel:
+        """With what training has made of the network that was built from the blueprint: itself, or an ensemble."""
+        from automl.architectures.snapshots import SnapshotEnsemble
+
+        count = len(network.networks) if isinstance(network, SnapshotEnsemble) else 1
+        return cls(network, replace(blueprint, snapshots=count), preparer, target)
 
     def predict(self, arrays: Arrays) -> Predictions:
         from automl.training.predict import predict
@@ -143,7 +162,7 @@ class NetworkModel:
 
 @dataclass(frozen=True)
 class EstimatorModel:
-    """A scikit-learn estimator on one-hot (with preparation) or ordinal inputs.
+    """A scikit-learn estimator or a learner on one-hot (with preparation) or ordinal inputs.
 
     `trusted` names the types in it that only its family vouches for.
     """
@@ -157,8 +176,9 @@ class EstimatorModel:
     def predict(self, arrays: Arrays) -> Predictions:
         if not len(arrays):
             return np.empty((0, self.target.outputs))  # scikit-learn refuses tables without rows
-        # In float32 the same row would be predicted a little otherwise alone than among others.
-        X = estimator_inputs(arrays, self.preparer, self.levels).astype(np.float64)
+        X = estimator_inputs(arrays, self.preparer, self.levels)
+        if not is_learner(self.estimator):
+            X = X.astype(np.float64)  # in float32 a row would be predicted a little otherwise alone than among others
         if self.target.outputs == 1:
             return self.target.decode(np.asarray(self.estimator.predict(X), dtype=np.float64).reshape(X.shape[0], 1))
         found = self.estimator.predict_proba(X)
@@ -178,11 +198,6 @@ class EstimatorModel:
         if self.preparer is not None:
             parts["preparer"] = self.preparer.state()
         return nest(parts)
-
-
-def trusted_by(family: Family) -> tuple[str, ...]:
-    """Types that a saved estimator of the family may hold beside scikit-learn's common ones; an optional attribute."""
-    return tuple(getattr(family, "trusted", ()))
 
 
 def estimator_inputs(
@@ -245,6 +260,8 @@ class TrialModel:
                 f"({', '.join(families)}); pass an object of it: automl.load(path, families=[...])"
             )
         family = families[values["family"]]
+        if missing := what_is_missing(family):
+            raise ArtefactError(f"the model cannot be read: {missing}")
         parts = unnest((values["folds"], arrays))
         folds = tuple(_fold_model(parts[str(k)], family) for k in range(len(parts)))
         return cls(family.name, values["config"], folds, values["effort"])
@@ -274,14 +291,14 @@ def _fold_model(state: State, family: Family) -> FoldModel:
     preparer = DensePreparer.from_state(*parts["preparer"]) if "preparer" in parts else None
     if "estimator" in parts:
         levels = tuple(parts["inputs"][0]["levels"])
-        trusted = trusted_by(family)
-        return EstimatorModel(estimators.load(parts["estimator"], trusted), preparer, levels, target, trusted)
+        trusted = estimators.trusted_by(family)
+        return EstimatorModel(estimators.load(parts["estimator"], family), preparer, levels, target, trusted)
     import torch
 
     assert preparer is not None
     values, arrays = parts["weights"]
     blueprint = Blueprint(**{**values, "levels": tuple(values["levels"])})
-    network = blueprint.build(family)
+    network = blueprint.empty(family)
     network.load_state_dict({k: torch.from_numpy(np.array(a)) for k, a in arrays.items()})
     return NetworkModel(network.eval(), blueprint, preparer, target)
 

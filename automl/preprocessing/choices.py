@@ -31,7 +31,7 @@ class Preparation:
     gamma: of nystroem and kitchen_sinks, > 0: the kernel is exp(−gamma · |x − x'|² / v), v the sum of the columns'
         variances.
     select_by: of select, a key of `reductions.select.SCORES`.
-    select_share: share of the columns that select keeps, in (0, 1].
+    select_share: share of the columns that select keeps, five at least, in (0, 1].
     crossed: columns, those that tell most of the target, of which polynomial adds all products of two, 2 to 12.
     class_weighting: whether the classes weigh the same in training, however rare; nothing for regression. This is up
         to the evaluation, which holds the weights.

@@ -15,7 +15,7 @@ from automl.preprocessing.categories import Level, encode, fit_levels, read_leve
 from automl.preprocessing.dates import Dates, date_format, fit_dates, load_dates
 from automl.preprocessing.ranges import Ranges, condense, join, measure
 from automl.preprocessing.table import Table, as_table, distinct, is_date, parse_numbers
-from automl.preprocessing.text import Text, fit_text, is_text, load_text
+from automl.preprocessing.text import Text, are_many_names, fit_text, is_text, load_text
 
 NEARLY_ALL = 0.95  # share of the rows of a text column that must read as numbers for it to be one
 FAINT = 1e-4  # share of the widest component's spread below which a component of a text is noise
@@ -76,7 +76,8 @@ class TableEncoder:
 
     Numbers, booleans, durations (in seconds) and text of which at least 95 % reads as numbers become numbers.
     Dates, also those written as text, become about ten numbers each, free text ten. All else becomes categories,
-    the most frequent first (see `fit_levels`). Columns without any information are dropped. Infinite numbers are
+    the most frequent first (see `fit_levels`); text of more than 255 levels also ten numbers that say how it is
+    spelled. Columns without any information are dropped. Infinite numbers are
     clipped to the finite range of training. Numbers far from zero relative to their spread are centred before
     the cast to float32, so that large IDs and timestamps keep their differences as far as float64 holds them
     (integers up to 2⁵³).
@@ -179,10 +180,9 @@ def _fit(table: Table) -> _Fitted:
         elif isinstance(kind, tuple):
             if kind:
                 categories.append(_Category(position, kind))
+                derived += _spelled(position, table)
         else:
-            part = _derive(position, kind, table)
-            if part.keep.any():
-                derived.append(part)
+            derived += _derive(position, kind, table)
     positions, tells = np.flatnonzero(is_number), np.zeros(int(is_number.sum()), dtype=np.bool_)
     parts = []
     for where, block in table.blocks(positions):
@@ -221,13 +221,20 @@ def _column_kind(column: pd.Series[Any], name: str) -> Dates | Text | tuple[Leve
     return fit_text(values) if is_text(values, rows) else fit_levels(column, name)
 
 
-def _derive(position: int, source: Dates | Text, table: Table) -> _Derived:
+def _spelled(position: int, table: Table) -> list[_Derived]:
+    """The spelling of a column of categories that are many names: its parts tell of levels that are rare or new."""
+    _, values = distinct(table.series(position).astype(object), table.names[position])
+    return _derive(position, fit_text(values), table) if are_many_names(values) else []
+
+
+def _derive(position: int, source: Dates | Text, table: Table) -> list[_Derived]:
+    """The numbers that a column becomes, or none if none of them tells rows apart."""
     block = source.transform(table.series(position), table.names[position])
     ranges, keep = measure(block)
     if isinstance(source, Text):  # components beyond the rank of the text are rounding, and scaling would raise it
         spread = ranges.high - ranges.low
         keep &= spread > FAINT * spread.max()
-    return _Derived(position, source, ranges.take(keep), keep)
+    return [_Derived(position, source, ranges.take(keep), keep)] if keep.any() else []
 
 
 def _transform(table: Table, fitted: _Fitted) -> Arrays:

@@ -23,38 +23,57 @@ if TYPE_CHECKING:
 
 FORMAT = 2  # of the saved state
 Numbers = npt.NDArray[np.float32]
+SCALING_WEIGHTS = {
+    "quantile": 0.25,
+    "robust_clip": 0.18,
+    "standard": 0.13,
+    "robust": 0.13,
+    "power": 0.13,
+    "minmax": 0.1,
+    "none": 0.05,
+    "maxabs": 0.03,
+}
+ENCODING_WEIGHTS = {"embedding": 0.65, "one_hot": 0.12, "ordinal": 0.05, "target": 0.18}
+REDUCTION_WEIGHTS = {
+    "none": 0.7,
+    "nystroem": 0.07,
+    "polynomial": 0.07,
+    "select": 0.06,
+    "kitchen_sinks": 0.05,
+    "pca": 0.03,
+    "truncated_svd": 0.02,
+}
 
 
 def preprocessing_space() -> ConfigurationSpace:
     """The space of the configurations that `Preparation` takes.
 
-    The weights hold a random draw near what serves most tables, and leave a few draws for what serves some.
+    The weights hold a random draw near what serves most tables, and leave a few draws for what serves some: they
+    follow how often each lowered the loss of linear models and networks.
     """
     from ConfigSpace import Categorical, ConfigurationSpace, EqualsCondition, Float, InCondition, Integer
 
     default, space = Preparation(), ConfigurationSpace()
-    encoding = Categorical(
-        "encoding", ["embedding", "one_hot", "ordinal", "target"], default="embedding", weights=[0.7, 0.1, 0.1, 0.1]
-    )
-    coalescing = Categorical("coalescing", [False, True], default=False, weights=[0.8, 0.2])
-    names = ["none", *REDUCTIONS]
-    reduction = Categorical(
-        "reduction", names, default="none", weights=[0.82] + [0.18 / len(REDUCTIONS)] * len(REDUCTIONS)
-    )
+
+    def weighted(name: str, weights: dict[Any, float]) -> Any:
+        return Categorical(name, list(weights), default=getattr(default, name), weights=list(weights.values()))
+
+    scaling = weighted("scaling", SCALING_WEIGHTS)
+    class_weighting = weighted("class_weighting", {False: 0.95, True: 0.05})
+    encoding, reduction = weighted("encoding", ENCODING_WEIGHTS), weighted("reduction", REDUCTION_WEIGHTS)
+    coalescing = weighted("coalescing", {False: 0.85, True: 0.15})
     smoothing = Float("smoothing", (1.0, 100.0), default=default.smoothing, log=True)
     min_frequency = Float("min_frequency", (1e-3, 0.1), default=default.min_frequency, log=True)
     components = Integer("components", (3, MOST_COMPONENTS), default=default.components, log=True)
     whiten = Categorical("whiten", [False, True], default=default.whiten)
     gamma = Float("gamma", (0.05, 5.0), default=default.gamma, log=True)
     select_by = Categorical("select_by", list(SCORES), default=default.select_by)
-    select_share = Float("select_share", (0.1, 0.9), default=default.select_share)
+    select_share = Float("select_share", (0.03, 0.9), default=default.select_share, log=True)
     crossed = Integer("crossed", (2, 12), default=default.crossed)
     space.add(
         Categorical("imputation", list(IMPUTATIONS), default=default.imputation),
         Categorical("missing_indicator", [True, False], default=default.missing_indicator),
-        Categorical("scaling", list(SCALINGS), default=default.scaling),
-        Categorical("class_weighting", [False, True], default=default.class_weighting, weights=[0.9, 0.1]),
-        *(encoding, smoothing, coalescing, min_frequency, reduction),
+        *(scaling, class_weighting, encoding, smoothing, coalescing, min_frequency, reduction),
         *(components, whiten, gamma, select_by, select_share, crossed),
     )
     space.add(

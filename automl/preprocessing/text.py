@@ -19,6 +19,7 @@ COMPONENTS = 10  # numbers per text column
 MOST_TEXTS = 2_000  # distinct texts that the encoder is fitted on
 MOST_CHARACTERS = 300  # of a text that are read
 FEWEST_LEVELS = 40  # at most this many distinct texts are categories, as in skrub's TableVectorizer
+MANY_NAMES = 255  # distinct names beyond which categories are read as text, too: most levels are rare then
 WORDS = 4  # mean words from which distinct values are sentences rather than names
 TRUSTED = ("skrub._string_encoder.StringEncoder", "skrub._to_str.ToStr")
 
@@ -61,6 +62,11 @@ def is_text(values: list[Any], rows: int) -> bool:
         return False
     words = np.mean([len(value.split()) for value in values[:MOST_TEXTS]])
     return len(values) > rows / 2 or bool(words >= WORDS)
+
+
+def are_many_names(values: list[Any]) -> bool:
+    """Whether the distinct values of a column of categories are text, and many."""
+    return len(values) > MANY_NAMES and all(isinstance(value, str) and value.strip() for value in values)
 
 
 def fit_text(values: list[Any]) -> Text:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from automl.errors import ArtefactError
 
@@ -27,21 +28,27 @@ class Member:
     ----------
     weights: state dict of the network now; empty before the first epoch.
     best: state dict of its best epoch; empty when there is none.
+    average: state dict of the mean of its weights; empty where none is taken.
+    snapshots: epoch → state dict at its end, where a cycle of the learning rate ended.
     moments: of the optimiser: kind → parameter name → tensor.
     steps: optimiser steps taken. epoch: whole epochs trained.
     losses: validation loss after each epoch, infinite when it was not a number.
     best_epoch: 1-based; 0 when there is none. best_loss: infinite when there is none.
+    best_snapshots: how many snapshots before the best epoch joined its network.
     stopped: whether it has stopped by itself (patience, or a loss that is not finite).
     """
 
     weights: dict[str, Tensor] = field(default_factory=dict)
     best: dict[str, Tensor] = field(default_factory=dict)
+    average: dict[str, Tensor] = field(default_factory=dict)
+    snapshots: dict[int, dict[str, Tensor]] = field(default_factory=dict)
     moments: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     steps: int = 0
     epoch: int = 0
     losses: tuple[float, ...] = ()
     best_epoch: int = 0
     best_loss: float = math.inf
+    best_snapshots: int = 0
     stopped: bool = False
 
 
@@ -63,12 +70,13 @@ def save(checkpoint: Checkpoint, path: str | Path) -> None:
     tensors: dict[str, Tensor] = {}
     facts = []
     for i, member in enumerate(checkpoint.members):
-        tables = {"weights": member.weights, "best": member.best, **_prefixed(member.moments)}
+        tables = {"weights": member.weights, "best": member.best, "average": member.average}
+        tables |= _prefixed("moments", member.moments) | _prefixed("snapshots", member.snapshots)
         for table, entries in tables.items():
             # Cloned, since safetensors refuses tensors that share memory.
             tensors |= {f"{i}/{table}/{name}": t.detach().clone().contiguous() for name, t in entries.items()}
-        plain = asdict(replace(member, weights={}, best={}, moments={}))
-        for tensors_of in ("weights", "best", "moments"):
+        plain = asdict(replace(member, weights={}, best={}, average={}, snapshots={}, moments={}))
+        for tensors_of in ("weights", "best", "average", "snapshots", "moments"):
             del plain[tensors_of]
         plain["losses"] = [_finite(loss) for loss in member.losses]
         plain["best_loss"] = _finite(member.best_loss)
@@ -114,14 +122,21 @@ def _member(facts: dict[str, object], tables: dict[str, dict[str, Tensor]]) -> M
         plain,
         weights=tables.pop("weights", {}),
         best=tables.pop("best", {}),
-        moments={kind.removeprefix("moments:"): table for kind, table in tables.items()},
+        average=tables.pop("average", {}),
+        snapshots={int(epoch): table for epoch, table in _under("snapshots", tables).items()},
+        moments=_under("moments", tables),
         losses=tuple(_number(loss) for loss in plain.losses),
         best_loss=_number(plain.best_loss),
     )
 
 
-def _prefixed(moments: dict[str, dict[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
-    return {f"moments:{kind}": table for kind, table in moments.items()}
+def _prefixed(name: str, tables: Mapping[Any, dict[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
+    return {f"{name}:{key}": table for key, table in tables.items()}
+
+
+def _under(name: str, tables: Mapping[str, dict[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
+    start = f"{name}:"
+    return {key.removeprefix(start): table for key, table in tables.items() if key.startswith(start)}
 
 
 def _finite(value: float) -> float | None:

@@ -12,12 +12,17 @@ from automl.errors import SettingError, unknown
 from automl.training.schedules import SCHEDULES, STRENGTHS
 
 OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop", "adagrad", "adadelta")
+AUGMENTATIONS = ("none", "mixup", "cutmix", "cutout", "adversarial")
+AVERAGINGS = ("none", "ema", "swa")
+_SWITCHES = ("nesterov", "lookahead")
 _NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "optimizer": OPTIMIZERS,
         "schedule": tuple(SCHEDULES),
         "weight_decay_schedule": STRENGTHS,
         "dropout_schedule": STRENGTHS,
+        "augmentation": AUGMENTATIONS,
+        "averaging": AVERAGINGS,
     }
 )
 _COUNTS: Mapping[str, int] = MappingProxyType(
@@ -29,6 +34,8 @@ _COUNTS: Mapping[str, int] = MappingProxyType(
         "batch_size": 2,
         "epochs": 1,
         "patience": 1,
+        "lookahead_steps": 1,
+        "restarts_snapshots": 1,
     }
 )
 """Name → the least whole number allowed."""
@@ -53,6 +60,14 @@ _NUMBERS: Mapping[str, str] = MappingProxyType(
         "cyclic_shrink": "(0, 1]",
         "label_smoothing": "[0, 1)",
         "clip": "(0, inf)",
+        "mixup_alpha": "[0, inf)",
+        "cutmix_probability": "[0, 1]",
+        "cutout_probability": "[0, 1]",
+        "cutout_share": "[0, 1]",
+        "adversarial_epsilon": "[0, inf)",
+        "ema_decay": "[0, 1]",
+        "swa_start": "[0, 1)",
+        "lookahead_alpha": "(0, 1]",
     }
 )
 """Name → the interval that the number must lie in."""
@@ -92,6 +107,19 @@ class Recipe:
     patience: epochs without a better validation loss after which a member stops, ≥ 1.
     label_smoothing: of the cross-entropy, in [0, 1).
     clip: largest norm of a member's gradient, > 0, or None.
+    augmentation: of the dense input, "none" or a name in `regularisers.augmentation.AUGMENTATIONS`.
+    mixup_alpha: α of the Beta distribution of the shares, ≥ 0; 0 is no mixup.
+    cutmix_probability, cutout_probability: of a batch to be changed, in [0, 1].
+    cutout_share: of the columns that are cut, in [0, 1].
+    adversarial_epsilon: how far inputs are moved, ≥ 0, in standard deviations of a scaled number.
+    averaging: what is validated and kept in place of the weights: "none", "ema" (a moving mean over the steps) or
+        "swa" (the mean over the last epochs), see `regularisers.averaging`.
+    ema_decay: share of the mean that is kept at each step, in [0, 1]. swa_start: share of a full run after which the
+        mean begins, in [0, 1).
+    lookahead: whether slow weights follow the steps, see `regularisers.lookahead`.
+    lookahead_steps, lookahead_alpha: steps between two moves of the slow weights, ≥ 1; share of the way, in (0, 1].
+    restarts_snapshots: networks, ≥ 1, whose predictions are averaged at most under the schedule "restarts": the
+        present one and those at the ends of the cycles before (Huang et al. 2017, arXiv:1704.00109).
 
     Raises
     ------
@@ -129,13 +157,27 @@ class Recipe:
     patience: int = 20
     label_smoothing: float = 0.0
     clip: float | None = None
+    augmentation: str = "none"
+    mixup_alpha: float = 0.2
+    cutmix_probability: float = 0.2
+    cutout_probability: float = 0.2
+    cutout_share: float = 0.2
+    adversarial_epsilon: float = 0.007
+    averaging: str = "none"
+    ema_decay: float = 0.99
+    swa_start: float = 0.75
+    lookahead: bool = False
+    lookahead_steps: int = 6
+    lookahead_alpha: float = 0.6
+    restarts_snapshots: int = 1
 
     def __post_init__(self) -> None:
         for name, known in _NAMES.items():
             if getattr(self, name) not in known:
                 raise unknown(name, getattr(self, name), known)
-        if not isinstance(self.nesterov, bool):
-            raise _broken("nesterov", self.nesterov, "True or False")
+        for name in _SWITCHES:
+            if not isinstance(getattr(self, name), bool):
+                raise _broken(name, getattr(self, name), "True or False")
         for name, least in _COUNTS.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, Integral) or value < least:

@@ -36,6 +36,8 @@ def recipe_space() -> ConfigurationSpace:
     """
     from ConfigSpace import Categorical, ConfigurationSpace, Float, Integer
 
+    from automl.training.regularisers.space import regulariser_space
+
     space = ConfigurationSpace()
     space.add(
         Categorical("optimizer", list(OPTIMIZER_WEIGHTS), default="adamw", weights=list(OPTIMIZER_WEIGHTS.values())),
@@ -49,6 +51,7 @@ def recipe_space() -> ConfigurationSpace:
         Categorical("schedule", list(SCHEDULE_WEIGHTS), default="cosine", weights=list(SCHEDULE_WEIGHTS.values())),
         Integer("restarts_first", (5, 30), log=True, default=15),
         Float("restarts_factor", (1.0, 2.0), default=2.0),
+        Integer("restarts_snapshots", (1, 4), default=1),
         Integer("step_every", (5, 50), log=True, default=30),
         Float("step_factor", (0.05, 0.9), log=True, default=0.1),
         Float("exponential_factor", (0.9, 0.999), default=0.96),
@@ -64,6 +67,8 @@ def recipe_space() -> ConfigurationSpace:
         Float("label_smoothing", (0.0, 0.2), default=0.0),
     )
     _add_conditions(space)
+    regularisers = regulariser_space()
+    space.add(*regularisers.values(), *regularisers.conditions)
     return space
 
 

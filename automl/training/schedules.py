@@ -101,6 +101,28 @@ def restarts(recipe: Recipe, at: Stand) -> float:
     return 0.5 * (1 + math.cos(math.pi * within / length))
 
 
+def cycle_ends(recipe: Recipe) -> tuple[int, ...]:
+    """Whole epochs of a full run after which a cycle of "restarts" is over, rising; the last is the run's own end.
+
+    A cycle that ends in mid-epoch is over after the last epoch before. Other schedules have one cycle.
+
+    Examples
+    --------
+    >>> from automl.training.recipe import Recipe
+    >>> cycle_ends(Recipe(schedule="restarts", restarts_first=15, restarts_factor=2.0, warmup=0.0, epochs=105))
+    (15, 45, 105)
+    """
+    ends = []
+    if recipe.schedule == "restarts":
+        length = float(recipe.restarts_first)
+        end = recipe.warmup * recipe.epochs + length
+        while end < recipe.epochs:
+            ends.append(math.floor(round(end, 9)))
+            length *= recipe.restarts_factor
+            end += length
+    return (*ends, recipe.epochs)
+
+
 def step(recipe: Recipe, at: Stand) -> float:
     """γ^⌊t/s⌋ after t epochs."""
     return recipe.step_factor ** math.floor(at.epoch / recipe.step_every)

@@ -6,12 +6,20 @@ import pytest
 from ConfigSpace import Categorical, ConfigurationSpace, Constant, ForbiddenEqualsClause, Integer
 
 from automl.architectures.catalogue import FAMILIES, family
-from automl.architectures.family import inputs_of
+from automl.architectures.family import inputs_of, is_network, native
 from automl.errors import SettingError
+from automl.preprocessing.choices import Preparation
 from automl.space import FAMILY, complete, joint_space, part_of, section
+from automl.training.recipe import Recipe
 
 ALL = [family(name) for name in FAMILIES]
-USED = {"dense": {"prepare", "train"}, "one-hot": {"prepare"}, "ordinal": set()}
+OWN = {"prepare": "preparation_space", "train": "recipe_space"}
+
+
+def prefixes_of(name: str) -> set[str]:
+    """What stands before the colon in a configuration of this family."""
+    used = {"ordinal": set(), "one-hot": {"prepare"}}.get(inputs_of(family(name)), set(OWN))
+    return {name} | {f"{name}.{part}" if hasattr(family(name), OWN[part]) else part for part in used}
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +34,17 @@ def test_samples_hold_what_their_family_needs_and_nothing_else(space: Configurat
         chosen = config[FAMILY]
         seen.add(chosen)
         prefixes = {name.partition(":")[0] for name in config if name != FAMILY}
-        assert prefixes == {chosen} | USED[inputs_of(family(chosen))]
+        assert prefixes == prefixes_of(chosen)
     assert seen == set(FAMILIES)
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if is_network(family(name))])
+def test_every_recipe_and_preparation_that_a_network_may_get_is_a_legal_one(name: str) -> None:
+    space = joint_space([family(name)], seed=0)
+    for sample in (space.get_default_configuration(), *space.sample_configuration(50)):
+        config = native(dict(sample))
+        Recipe(epochs=10, **part_of(config, family(name), "train"))
+        Preparation(**part_of(config, family(name), "prepare"))
 
 
 def test_conditions_inside_a_family_survive_the_joining(space: ConfigurationSpace) -> None:

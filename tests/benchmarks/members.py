@@ -63,7 +63,7 @@ def folds(rows: int, columns: int, count: int) -> list[FoldData]:
 def measure(width: int, data: list[FoldData], recipe: Recipe, repeats: int) -> Row:
     columns, count = data[0].train.numbers.shape[1], len(data)
     config = {"form": "brick", "n_layers": 2, "max_units": width, "activation": "relu"}
-    config |= {"dropout": 0.1, "batch_norm": True}
+    config |= {"dropout": 0.1, "norm": "batch"}
     nets = [
         tabular_network("mlp", config, numbers=columns, levels=[], outputs=2, rows=len(data[0].train), seed=m)
         for m in range(count)

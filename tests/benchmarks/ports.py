@@ -60,7 +60,7 @@ class Port:
     short: dict[str, Any]
 
 
-TABM = {"arch_type": "tabm-mini", "tabm_k": 16, "d_block": 128, "n_blocks": 2, "dropout": 0.1, "num_emb_type": "pwl"}
+TABM = {"arch_type": "tabm-mini", "tabm_k": 8, "d_block": 128, "n_blocks": 2, "dropout": 0.1, "num_emb_type": "pwl"}
 TABM |= {"num_emb_n_bins": 48, "d_embedding": 8, "lr": 2e-3, "weight_decay": 3e-4, "gradient_clipping_norm": 1.0}
 PORTS = (
     Port("realmlp", "RealMLP_TD", 256, {True: {"val_metric_name": "cross_entropy"}, False: {}}, {}, {}),

@@ -14,6 +14,8 @@ from automl.preprocessing.labels import Labels
 from automl.preprocessing.matrices import Floats
 from automl.preprocessing.scores import SCORES
 
+FEWEST = 5  # columns that are kept whatever the share, since few tables are told by less
+
 
 @dataclass(frozen=True)
 class Select:
@@ -34,7 +36,7 @@ class Select:
         if chosen.select_by not in SCORES:
             raise unknown("select_by", chosen.select_by, SCORES)
         score = SCORES[chosen.select_by](rows, labels)
-        count = math.ceil(chosen.select_share * rows.shape[1])
+        count = max(FEWEST, math.ceil(chosen.select_share * rows.shape[1]))
         return cls(np.sort(np.argsort(-score, kind="stable")[:count]).astype(np.int64))
 
     @property

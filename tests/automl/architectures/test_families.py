@@ -84,7 +84,8 @@ def test_every_configuration_learns_one_batch_by_heart(of: str | Family) -> None
     numbers, codes, targets = batch(rows=24)
     for config in configurations(of):
         # Dropout is meant to hinder learning by heart, so it is left out here.
-        net = network(of, {name: 0.0 if "dropout" in name else value for name, value in config.items()})
+        hindered = {name for name, value in config.items() if "dropout" in name and isinstance(value, float)}
+        net = network(of, {**config, **dict.fromkeys(hindered, 0.0)})
         optimizer = torch.optim.AdamW(net.parameters(), lr=5e-3)
         for _ in range(150):
             loss = loss_of(net(numbers, codes), targets)
@@ -175,6 +176,79 @@ def test_wide_one_hot_inputs_do_not_inflate_a_shaped_network() -> None:
     config = {**configurations("mlp")[0], "max_units": 32}
     body = family("mlp").build(Shape(inputs=5000, outputs=2, rows=10), **config)
     assert max(leaf.out_features for leaf in body.modules() if isinstance(leaf, nn.Linear)) == 32
+
+
+def same_weights(net: nn.Module, other: nn.Module) -> bool:
+    pairs = zip(net.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_an_mlp_without_regularisers_is_the_plain_chain_bit_for_bit() -> None:
+    config = {"form": "brick", "n_layers": 2, "max_units": 16, "activation": "relu", "dropout": 0.25}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        body = family("mlp").build(Shape(6, 3, 50), **config, norm="batch", dropout_shape="constant")
+        torch.manual_seed(0)
+        layers: list[nn.Module] = []
+        for inputs in (6, 16):
+            layers += [nn.Linear(inputs, 16, bias=False), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.25)]
+        plain = nn.Sequential(*layers, nn.Linear(16, 3))
+    assert [type(leaf) for leaf in body] == [type(leaf) for leaf in plain]
+    assert {leaf.p for leaf in body if isinstance(leaf, nn.Dropout)} == {0.25}
+    assert same_weights(body, plain)
+
+
+def test_a_residual_network_without_regularisers_is_the_plain_one_bit_for_bit() -> None:
+    config = {"form": "brick", "n_groups": 1, "n_blocks": 2, "max_units": 8, "activation": "relu", "dropout": 0.25}
+    off = {"norm": "batch", "skip": True, "shake": "none", "dropout_shape": "constant"}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        body = family("resnet").build(Shape(6, 3, 50), **config, **off).eval()
+        torch.manual_seed(0)
+        stem = nn.Linear(6, 8)
+        branches = [
+            nn.Sequential(
+                nn.BatchNorm1d(8),
+                nn.ReLU(),
+                nn.Linear(8, 8, bias=False),
+                nn.BatchNorm1d(8),
+                nn.ReLU(),
+                nn.Dropout(0.25),
+                nn.Linear(8, 8),
+            )
+            for _ in range(2)
+        ]
+        head = nn.Linear(8, 3)
+        last = nn.Sequential(nn.BatchNorm1d(8), nn.ReLU(), head)
+    plain = nn.Sequential(stem, *branches, last).eval()
+    assert same_weights(body, plain)
+    x = batch()[0].repeat(1, 2)[:, :6]
+    hidden = stem(x)
+    for branch in branches:
+        hidden = branch(hidden) + hidden
+    assert torch.equal(body(x), last(hidden))
+
+
+def test_a_residual_network_without_skips_is_a_chain_of_its_branches() -> None:
+    config = {**configurations("resnet")[0], "skip": False}
+    body = family("resnet").build(Shape(6, 3, 50), **config).eval()
+    x = batch()[0].repeat(1, 2)[:, :6]
+    stem, first, second, *last = body
+    torch.testing.assert_close(body(x), nn.Sequential(*last)(second.branch(first.branch(stem(x)))))
+
+
+@pytest.mark.parametrize(("name", "kind"), [("layer", nn.LayerNorm), ("batch", nn.BatchNorm1d), ("none", None)])
+@pytest.mark.parametrize("of", ["mlp", "resnet"])
+def test_the_norm_is_the_one_that_was_chosen(of: str, name: str, kind: type[nn.Module] | None) -> None:
+    body = family(of).build(Shape(6, 3, 50), **{**configurations(of)[0], "norm": name})
+    assert {type(leaf) for leaf in body.modules()} & {nn.LayerNorm, nn.BatchNorm1d} == ({kind} if kind else set())
+
+
+def test_dropout_follows_its_shape_over_the_layers() -> None:
+    config = {**configurations("mlp")[0], "n_layers": 4, "dropout": 0.4, "dropout_shape": "funnel"}
+    body = family("mlp").build(Shape(6, 3, 50), **config)
+    rates = [leaf.p for leaf in body if isinstance(leaf, nn.Dropout)]
+    assert rates == pytest.approx([0.4, 0.3004, 0.2008, 0.1012])  # 1000, 751, 502 and 253 thousandths
 
 
 def test_an_unknown_family_names_the_nearest_one_and_a_wrong_object_says_what_it_lacks() -> None:

@@ -15,7 +15,7 @@ CONFIG = {
     "max_units": 16,
     "activation": "relu",
     "dropout": 0.0,
-    "batch_norm": False,
+    "norm": "none",
 }
 
 
@@ -26,6 +26,14 @@ def test_few_levels_become_one_hot_and_the_missing_code_is_all_zeros() -> None:
     expected = [[0.5, 1, 0, 0, 0, 1], [0.25, 0, 1, 0, 0, 0], [0, 0, 0, 1, 0, 0]]
     assert front(numbers, codes).tolist() == expected
     assert front.width == 6
+
+
+def test_columns_of_two_levels_may_become_one_column_of_signs() -> None:
+    front = Front(1, [2, 3, 20], Embeddings(signs=True, one_hot_max=3))
+    out = front(torch.tensor([[0.5], [0.5], [0.5]]), torch.tensor([[1, 3, 1], [2, 0, 1], [0, 1, 1]]))
+    assert out[:, :5].tolist() == [[0.5, -1, 0, 0, 1], [0.5, 1, 0, 0, 0], [0.5, 0, 1, 0, 0]]
+    assert (front.hot, front.pieces) == (4, (1, 1, 3, 9))
+    assert front.width == 14
 
 
 @pytest.mark.parametrize(("levels", "dim"), [(10, 6), (30, 11), (61, 16), (5000, 16)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from automl.architectures.shapes import SHAPES, widths
+from automl.architectures.shapes import SHAPES, shares, widths
 from automl.errors import SettingError
 
 
@@ -39,3 +39,15 @@ def test_shapes_are_those_of_the_reference(shape: str, expected: tuple[int, ...]
 def test_an_unknown_shape_names_the_nearest_one() -> None:
     with pytest.raises(SettingError, match="did you mean 'funnel'"):
         widths("funel", 3, 4, 2, 16)
+
+
+@pytest.mark.parametrize("shape", ["constant", *SHAPES])
+@pytest.mark.parametrize("n", range(1, 16))
+def test_shares_of_a_largest_value_lie_between_nothing_and_all_of_it(shape: str, n: int) -> None:
+    assert len(shares(shape, n)) == n
+    assert all(0 < share <= 1 for share in shares(shape, n))
+
+
+def test_a_constant_share_is_all_of_it() -> None:
+    assert shares("constant", 3) == (1.0, 1.0, 1.0)
+    assert shares("triangle", 3) == (0.334, 0.667, 1.0)  # from 1 to 1000 thousandths in steps of 999 // 3

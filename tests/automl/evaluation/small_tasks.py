@@ -23,10 +23,18 @@ KINDS = ("classification", "regression")
 LEVELS = (4, 3)
 SPACE = joint_space([family(name) for name in FAMILIES], seed=0)
 SMALL: Mapping[str, Mapping[str, Any]] = {
+    "ft_transformer": {"ft_transformer:d_token": 16, "ft_transformer.train:batch_size": 32},
+    "catboost": {},
+    "extra_trees": {"extra_trees:min_samples_leaf": 5},
     "gradient_boosting": {"gradient_boosting:max_iter": 50, "gradient_boosting:min_samples_leaf": 5},
+    "lightgbm": {},
     "linear": {},
     "mlp": {"mlp:max_units": 16, "train:batch_size": 32},
+    "realmlp": {"realmlp:hidden": "5x64"},
+    "nearest_neighbors": {},
+    "random_forest": {"random_forest:min_samples_leaf": 5},
     "resnet": {"resnet:n_blocks": 1, "train:batch_size": 32},
+    "tabm": {"tabm:k": 4, "tabm:d_block": 32, "tabm.train:batch_size": 32},
 }
 """Configurations that are quick to train; defaults for the rest."""
 

@@ -14,6 +14,7 @@ from sklearn.model_selection import KFold
 from small_tasks import EPOCHS, KINDS, evaluator, make_task, make_trial, run, whole
 
 from automl.architectures.catalogue import FAMILIES, family
+from automl.architectures.family import is_network
 from automl.evaluation import fit_networks
 from automl.evaluation.evaluator import CHECKPOINT, OUT_OF_FOLD, read_model
 from automl.evaluation.fidelity import Fidelity
@@ -25,7 +26,14 @@ from automl.task import Task
 from automl.training import loop
 
 KNOWN = {name: family(name) for name in FAMILIES}
-NETWORKS = ("mlp", "resnet")
+NETWORKS = tuple(name for name in FAMILIES if is_network(family(name)))
+FAST = {
+    "ft_transformer": {"ft_transformer.train:learning_rate": 3e-3},
+    "mlp": {"train:learning_rate": 0.03},
+    "resnet": {"train:learning_rate": 0.03},
+    "tabm": {"tabm.train:learning_rate": 0.01},
+}
+"""Learning rates for few epochs."""
 
 
 def expected_out_of_fold(task: Task, folder: Path) -> Any:
@@ -50,7 +58,7 @@ def test_out_of_fold_predictions_are_those_of_the_saved_models(name: str, kind: 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_learns_more_than_the_shares_of_the_classes(name: str, tmp_path: Path) -> None:
     task = make_task(rows=300)
-    trial = make_trial(name, **({"train:learning_rate": 0.03} if name in NETWORKS else {}))
+    trial = make_trial(name, **FAST.get(name, {}))
     assert run(task, tmp_path, trial).loss < 0.95 * np.log(3)
 
 
@@ -217,7 +225,7 @@ def test_weights_change_what_is_learned(name: str, tmp_path: Path) -> None:
     task = make_task(classes=2)
     task = replace(task, y=np.random.default_rng(1).permutation(task.y))  # nothing to learn but the share of classes
     heavy = replace(task, weight=np.where(task.y == 1, 20.0, 0.1))
-    trial = make_trial(name, **({"train:learning_rate": 0.05} if name in NETWORKS else {}))
+    trial = make_trial(name, **FAST.get(name, {}))
     run(task, tmp_path / "even", trial)
     run(heavy, tmp_path / "heavy", trial)
     even, tilted = (np.load(tmp_path / part / "0" / OUT_OF_FOLD)[:, 1].mean() for part in ("even", "heavy"))

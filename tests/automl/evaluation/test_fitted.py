@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 from sklearn.metrics import log_loss
-from small_tasks import KINDS, LEVELS, make_task, make_trial, run
+from small_tasks import KINDS, LEVELS, make_task, make_trial, run, whole
 
 from automl.architectures.catalogue import FAMILIES, family
+from automl.architectures.family import is_network
 from automl.artefact import pack, unpack
 from automl.calibration import Calibration
 from automl.errors import ArtefactError
@@ -30,7 +32,7 @@ KNOWN = {name: family(name) for name in FAMILIES}
 
 def fitted(name: str, kind: str) -> Fitted:
     task, trial, resources = make_task(kind), make_trial(name), Resources()
-    if name in ("mlp", "resnet"):
+    if is_network(KNOWN[name]):
         return fit_networks(task, KNOWN[name], trial, resources, epochs=3, checkpoint=None, deadline=None, device="cpu")
     return fit_estimators(task, KNOWN[name], trial, resources, None)
 
@@ -43,6 +45,19 @@ def test_state_gives_the_same_bits_back(name: str, kind: str) -> None:
     again = TrialModel.from_state(unpack(pack(model.state())), KNOWN)
     assert np.array_equal(again.predict(arrays), model.predict(arrays))
     assert (again.family, dict(again.config), again.effort) == (model.family, dict(model.config), model.effort)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_snapshot_ensemble_is_saved_and_loaded_whole(kind: str) -> None:
+    cycles = {"train:schedule": "restarts", "train:restarts_first": 5, "train:restarts_factor": 1.0}
+    trial = make_trial("mlp", **cycles, **{"train:restarts_snapshots": 3})
+    task = make_task(kind)
+    task = replace(task, folds=whole(task))  # where none is held out, all snapshots join
+    fit = fit_networks(task, KNOWN["mlp"], trial, Resources(), epochs=12, checkpoint=None, deadline=None, device="cpu")
+    assert [fold.blueprint.snapshots for fold in fit.model.folds] == [3]  # type: ignore[attr-defined]
+    again = TrialModel.from_state(unpack(pack(fit.model.state())), KNOWN)
+    arrays = make_task(kind, rows=200).arrays
+    assert np.array_equal(again.predict(arrays), fit.model.predict(arrays))
 
 
 @pytest.mark.parametrize("kind", KINDS)

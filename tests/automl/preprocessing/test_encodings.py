@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import TargetEncoder
 
-from automl.preprocessing.encodings import CROSS_FITS, MOST_HOT, fit_coalescing, fit_encoding
+from automl.preprocessing.encodings import MOST_HOT, fifths, fit_coalescing, fit_encoding
 from automl.preprocessing.labels import Labels
 
 CODES = np.array([[1, 0], [2, 3], [0, 1], [2, 1]], dtype=np.int32)
@@ -68,6 +68,13 @@ def test_target_of_many_classes_has_a_column_for_the_ten_most_frequent():
     assert encoding.width == 10
 
 
+def test_many_columns_of_categories_share_five_hundred_columns():
+    codes = np.random.default_rng(0).integers(0, 40, size=(200, 100)).astype(np.int32)
+    for method, labels in [("one_hot", None), ("target", Labels(np.arange(200) % 20, 20))]:
+        encoding, encoded = fit_encoding(codes, (40,) * 100, method, labels, 1.0)
+        assert encoding.width == encoded.shape[1] == 500
+
+
 def test_a_level_that_was_not_seen_has_the_overall_mean():
     codes = np.array([[1], [1], [2], [2]], dtype=np.int32)
     encoding, _ = fit_encoding(codes, (4,), "target", Labels(np.array([0.0, 0, 4, 4]), 1), 1.0)
@@ -76,20 +83,25 @@ def test_a_level_that_was_not_seen_has_the_overall_mean():
 
 def test_the_target_of_a_training_row_is_not_in_its_own_encoding():
     codes, labels = noise()
-    _, before = fit_encoding(codes, (200,), "target", labels, 1.0)
-    encoding, _ = fit_encoding(codes, (200,), "target", labels, 1.0)
-    leaking = encoding(codes)[:, 0]
-    assert np.corrcoef(leaking, labels.y)[0, 1] > 0.5
-    assert np.corrcoef(before[:, 0], labels.y)[0, 1] < 0.05
+    encoding, encoded = fit_encoding(codes, (200,), "target", labels, 1.0)
+    leaking = encoding(codes)
+    assert np.corrcoef(leaking[:, 0], labels.y)[0, 1] > 0.5
+    assert np.corrcoef(encoded[:, 0], labels.y)[0, 1] < 0.05
 
 
 def test_cross_fitting_uses_the_other_fifths():
     codes = np.ones((10, 1), dtype=np.int32)
     y = np.arange(10.0)
     _, encoded = fit_encoding(codes, (2,), "target", Labels(y, 1), 1e-9)
-    folds = np.random.default_rng(0).permutation(10) % CROSS_FITS
+    folds = fifths(y)
     expected = [y[folds != fold].mean() for fold in folds]
     assert np.corrcoef(encoded[:, 0], expected)[0, 1] == pytest.approx(1)
+
+
+def test_every_class_is_spread_evenly_over_the_fifths():
+    y = np.repeat([0, 1, 2], [52, 33, 5])
+    counts = np.array([np.bincount(fifths(y)[y == k], minlength=5) for k in range(3)])
+    assert np.ptp(counts, axis=1).max() <= 1
 
 
 def test_rare_levels_become_the_code_of_what_is_missing():

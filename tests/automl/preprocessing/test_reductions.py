@@ -124,10 +124,11 @@ def test_every_score_finds_the_column_that_tells(score, kind):
     assert scores.shape == (6,)
     assert scores.argmax() == 2
     assert scores[4] == 0
-    chosen = Preparation(reduction="select", select_by=score, select_share=0.1)
-    fitted = fit_reduction(numbers, labels, chosen)
+    fitted = fit_reduction(numbers, labels, Preparation(reduction="select", select_by=score, select_share=0.1))
+    assert fitted is not None
     assert isinstance(fitted.fitted, Select)
-    assert fitted.transform(numbers).tobytes() == np.ascontiguousarray(numbers[:, [2]]).tobytes()
+    assert 2 in fitted.fitted.kept
+    assert fitted.transform(numbers).tobytes() == np.ascontiguousarray(numbers[:, fitted.fitted.kept]).tobytes()
 
 
 @pytest.mark.parametrize("score", SCORES)
@@ -147,11 +148,12 @@ def test_mutual_information_of_a_column_with_itself_is_the_entropy_of_its_tenths
     assert found == pytest.approx(np.log(10), rel=1e-2)
 
 
-def test_select_keeps_the_share_and_the_first_of_equal_columns():
-    numbers = np.tile(table(50, 1), (1, 10))
-    fitted = reduced(numbers, "select", select_share=0.25).fitted
-    assert isinstance(fitted, Select)
-    assert fitted.kept.tolist() == [0, 1, 2]
+def test_select_keeps_the_share_but_five_columns_and_the_first_of_equal_ones():
+    numbers = np.tile(table(50, 1), (1, 30))
+    for share, count in [(0.01, 5), (0.25, 8), (1.0, 30)]:
+        fitted = reduced(numbers, "select", select_share=share).fitted
+        assert isinstance(fitted, Select)
+        assert fitted.kept.tolist() == list(range(count))
 
 
 def test_polynomial_adds_the_products_of_the_columns_that_tell_most():

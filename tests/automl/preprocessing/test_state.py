@@ -62,6 +62,14 @@ def test_a_table_of_all_kinds_survives_saving_bit_for_bit():
     assert_same_bits(encoder, table.iloc[:3].assign(word="new", note=None))
 
 
+def test_names_that_are_codes_and_text_survive_saving_bit_for_bit():
+    table = pd.DataFrame({"name": [f"{'abc'[k % 3]}{k // 3} of {'xyz'[k % 7 % 3]}" for k in range(300)] * 3})
+    encoder = TableEncoder().fit(table)
+    assert encoder.levels == (301,)
+    assert encoder.number_names[0] == "name_0"
+    assert_same_bits(encoder, table.iloc[::7])
+
+
 def test_the_state_holds_no_training_row():
     table = mixed_table().drop(columns="note")
     _, few = TableEncoder().fit(table).state()

@@ -119,6 +119,37 @@ def test_version_numbers_are_no_dates():
     assert encoder.code_names == ("v",)
 
 
+def jobs(rows: int = 900) -> list[str]:
+    """About 300 names of three parts that repeat."""
+    rng = np.random.default_rng(0)
+    grades, fields, works = ["junior", "senior", "lead"], [f"field{chr(97 + k)}" for k in range(20)], ["nurse", "clerk"]
+    pool = [f"{grade}-{area} {work} {k}" for grade in grades for area in fields for work in works for k in range(3)]
+    return rng.choice(pool, rows).tolist()
+
+
+@pytest.mark.parametrize("dtype", ["object", "category", "string"])
+def test_categories_of_many_names_are_codes_and_numbers_of_their_spelling(dtype):
+    table = pd.DataFrame({"job": pd.Series(jobs(), dtype=dtype)})
+    encoder = TableEncoder()
+    arrays = encoder.fit_transform(table)
+    assert encoder.code_names == ("job",)
+    assert encoder.number_names == tuple(f"job_{k}" for k in range(10))
+    new = encoder.transform(pd.DataFrame({"job": ["senior-fieldc nurse 99", None]}))
+    assert new.codes[:, 0].tolist() == [0, 0]
+    assert np.isnan(new.numbers).all(axis=1).tolist() == [False, True]
+    distances = np.linalg.norm(arrays.numbers - new.numbers[0], axis=1)
+    nearest = pd.Series(jobs())[np.argsort(distances)[:3]]
+    assert nearest.str.startswith("senior-fieldc nurse").all()
+
+
+def test_few_names_and_many_numbers_are_codes_alone():
+    few = pd.DataFrame({"job": jobs()[:255] * 4})
+    encoder = TableEncoder().fit(few)
+    assert (encoder.code_names, encoder.number_names) == (("job",), ())
+    mixed = pd.DataFrame({"job": pd.Series([*jobs(), *range(5)], dtype=object)})
+    assert TableEncoder().fit(mixed).number_names == ()
+
+
 def test_a_saved_encoder_of_a_type_that_is_not_listed_is_refused():
     from skrub import StringEncoder
 

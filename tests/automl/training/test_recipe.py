@@ -11,8 +11,9 @@ import pytest
 from automl.architectures.family import native
 from automl.errors import SettingError
 from automl.training import recipe as rules
-from automl.training.recipe import Recipe
+from automl.training.recipe import AUGMENTATIONS, Recipe
 from automl.training.recipe_space import OPTIMIZER_WEIGHTS, SCHEDULE_WEIGHTS, recipe_space
+from automl.training.regularisers.space import AUGMENTATION_WEIGHTS, AVERAGING_WEIGHTS
 from automl.training.schedules import SCHEDULES
 
 
@@ -46,9 +47,21 @@ def test_parameters_are_active_with_what_reads_them_and_only_then() -> None:
         "rmsprop": {"momentum", "alpha"},
     }
     always = {"optimizer", "learning_rate", "weight_decay", "schedule", "batch_size", "label_smoothing"}
+    always |= {"augmentation", "averaging", "lookahead"}
     for config in samples(500):
-        of_schedule = {f.name for f in fields(Recipe) if f.name.startswith(f"{config['schedule']}_")}
-        assert set(config) == always | of_optimizer[config["optimizer"]] | of_schedule
+        chosen = [config["schedule"], config["augmentation"], config["averaging"], "lookahead" * config["lookahead"]]
+        own = {f.name for f in fields(Recipe) for name in chosen if name and f.name.startswith(f"{name}_")}
+        assert set(config) == always | of_optimizer[config["optimizer"]] | own
+
+
+def test_random_search_mostly_leaves_regularisers_off() -> None:
+    for weights in (AUGMENTATION_WEIGHTS, AVERAGING_WEIGHTS):
+        assert sum(weights.values()) == pytest.approx(1)
+    drawn = samples(1000)
+    assert np.mean([c["augmentation"] == "none" for c in drawn]) == pytest.approx(0.7, abs=0.05)
+    assert np.mean([c["averaging"] == "none" for c in drawn]) == pytest.approx(0.75, abs=0.05)
+    assert np.mean([c["lookahead"] for c in drawn]) == pytest.approx(0.15, abs=0.05)
+    assert {c["augmentation"] for c in drawn} == set(AUGMENTATIONS)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +78,8 @@ def test_parameters_are_active_with_what_reads_them_and_only_then() -> None:
         ("batch_size", 1, r"batch_size=1 in the recipe must be a whole number ≥ 2"),
         ("epochs", 1.5, r"epochs=1\.5 in the recipe must be a whole number ≥ 1"),
         ("patience", True, r"patience=True in the recipe must be a whole number ≥ 1"),
+        ("lookahead", "yes", r"lookahead='yes' in the recipe must be True or False"),
+        ("swa_start", 1.0, r"swa_start=1\.0 .* in \[0, 1\)"),
         ("nesterov", 1, r"nesterov=1 in the recipe must be True or False"),
         ("clip", -1.0, r"clip=-1\.0 in the recipe must be a number in \(0, inf\) or None"),
     ],
@@ -75,7 +90,7 @@ def test_a_value_that_breaks_its_rule_is_named_with_the_rule(name: str, value: o
 
 
 def test_every_field_has_a_rule() -> None:
-    assert {f.name for f in fields(Recipe)} == {*rules._NAMES, *rules._COUNTS, *rules._NUMBERS, "nesterov"}
+    assert {f.name for f in fields(Recipe)} == {*rules._NAMES, *rules._COUNTS, *rules._NUMBERS, *rules._SWITCHES}
 
 
 @pytest.mark.parametrize(
@@ -85,6 +100,8 @@ def test_every_field_has_a_rule() -> None:
         ("schedule", "cosinus", "cosine"),
         ("weight_decay_schedule", "flat_cos", "flat_cosine"),
         ("dropout_schedule", "cosine", "flat_cosine"),
+        ("augmentation", "mixap", "mixup"),
+        ("averaging", "swag", "swa"),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest_one(name: str, value: str, nearest: str) -> None:

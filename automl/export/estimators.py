@@ -18,6 +18,9 @@ Converter = Callable[[Graph, Any, Inputs], str]
 
 CONVERTERS: Mapping[str, str] = MappingProxyType(
     {
+        "automl.Forest": "forests:convert_forest_learner",
+        "automl.LightGBMLearner": "lightgbm:convert_lightgbm",
+        "automl.Neighbors": "neighbors:convert_neighbors",
         "sklearn.HistGradientBoostingClassifier": "boosting:convert_boosting",
         "sklearn.HistGradientBoostingRegressor": "boosting:convert_boosting",
         "sklearn.DecisionTreeClassifier": "forests:convert_forest",

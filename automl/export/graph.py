@@ -114,6 +114,13 @@ class Graph:
         value = self.op("Where", self.op("Greater", value, highest), highest, value)
         return self.op("Where", self.op("Less", value, lowest), lowest, value)
 
+    def least(self, value: str, count: int) -> tuple[str, str]:
+        """The `count` least numbers of each row (rows, count), ascending, and their columns."""
+        names = self._fresh("least"), self._fresh("columns")
+        inputs = [value, self.constant(np.array([count]))]
+        self._nodes.append(helper.make_node("TopK", inputs, names, axis=1, largest=0, sorted=1))
+        return names
+
     def cosine(self, value: str) -> str:
         """The cosine of doubles, as a sine: ONNX Runtime has had no other one for long."""
         return self.op("Sin", self.op("Add", value, self.constant(np.float64(np.pi / 2))))

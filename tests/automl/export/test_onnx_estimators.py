@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from automl.architectures.catalogue import family
+from automl.architectures.family import Shape, native
+from automl.architectures.learner import Rows
 from automl.errors import ExportError
 from automl.evaluation.fitted import EstimatorModel, Target, estimator_inputs
 from automl.export.estimators import convert_estimator
@@ -173,6 +177,69 @@ def test_a_fold_of_one_class_is_a_constant() -> None:
     train = table()
     model = fitted(DummyClassifier(), train, np.full(400, 2))
     assert_same(model, train, table(1))
+
+
+def learned(name: str, arrays: Arrays, classes: int, preparer: DensePreparer | None = None, **changes: Any) -> Any:
+    """A learner of a family, by the family's defaults but for the changes."""
+    levels, made = LEVELS if arrays.codes.shape[1] else (), family(name)
+    X, y = estimator_inputs(arrays, preparer, levels), target(arrays, classes)
+    codes = tuple(n - 1 for n in levels) if preparer is None else ()
+    shape = Shape(X.shape[1], classes, len(arrays), numbers=X.shape[1] - len(codes), levels=codes)
+    learner = made.build(shape, **{**native(dict(made.space().get_default_configuration())), **changes})
+    learner.fit_within(Rows(X, y, None), Rows(X[::3], y[::3], None), share=0.03, seed=0, deadline=None)
+    return EstimatorModel(learner, preparer, levels, Target(classes))
+
+
+@pytest.mark.parametrize("classes", [1, 2, 4])
+@pytest.mark.parametrize("coded", [True, False], ids=["categories", "numbers"])
+@pytest.mark.parametrize("name", ["random_forest", "extra_trees", "lightgbm"])
+def test_learners_of_trees_take_the_same_branches(name: str, coded: bool, classes: int) -> None:
+    train = table(coded=coded)
+    model = learned(name, train, classes)
+    _, arrays = model.estimator.state()
+    if "threshold" in arrays:
+        thresholds = arrays["threshold"]
+    else:
+        found = re.findall(r"^threshold=(.*)$", arrays["model"].tobytes().decode(), re.MULTILINE)
+        thresholds = np.array(" ".join(found).split(), dtype=np.float64)
+    nothing = Arrays(np.full((3, 4), np.nan, dtype=np.float32), np.zeros((3, train.codes.shape[1]), dtype=np.int32))
+    assert_same(model, train, table(seed=1, coded=coded), train.take(slice(1)), around(thresholds, train), nothing)
+
+
+@pytest.mark.parametrize("name", ["random_forest", "lightgbm"])
+def test_learners_of_trees_know_where_to_go_with_what_training_never_missed(name: str) -> None:
+    train = table(coded=False)
+    train = train.take(~np.isnan(train.numbers).any(axis=1))
+    assert_same(learned(name, train, 3), train, table(seed=1, coded=False))
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+@pytest.mark.parametrize("weights", ["inverse", "bell"])
+@pytest.mark.parametrize("n_neighbors", [1, 20, 1000])
+def test_nearest_neighbours_are_the_same_also_among_equal_rows(n_neighbors: int, weights: str, classes: int) -> None:
+    once = table(rows=60)
+    train = once.take(np.arange(180) % 60)
+    preparer = DensePreparer.fit(train, levels=LEVELS, encoding="ordinal")
+    model = learned("nearest_neighbors", train, classes, preparer, n_neighbors=n_neighbors, weights=weights)
+    assert_same(model, once, table(seed=1), table(1), close=1e-5)
+
+
+def test_nearest_neighbours_of_one_row_are_its_value() -> None:
+    train = table(rows=1)
+    preparer = DensePreparer.fit(train, levels=LEVELS)
+    assert_same(learned("nearest_neighbors", train, 1, preparer), table(seed=1), close=1e-6)
+
+
+def test_nearest_neighbours_of_many_one_hot_columns_are_the_same() -> None:
+    train = table(rows=100)
+    many = (*LEVELS[:2], 400)
+    preparer = DensePreparer.fit(train, levels=many)
+    X = estimator_inputs(train, preparer, many)
+    assert not isinstance(X, np.ndarray)
+    learner = family("nearest_neighbors").build(Shape(X.shape[1], 3, 100), n_neighbors=7, weights="bell", smoothing=0.3)
+    y = target(train, 3)
+    learner.fit_within(Rows(X, y, None), Rows(X, y, None), share=1.0, seed=0, deadline=None)
+    assert_same(EstimatorModel(learner, preparer, many, Target(3)), train, table(seed=1), close=1e-5)
 
 
 OTHERS = [

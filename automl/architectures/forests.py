@@ -23,7 +23,7 @@ SORTED = 250_000
 """Rows × columns that a tree sorts at its root, at most: so it is grown in less than a second, however long a table."""
 LEAF_VALUES = 16_000_000
 """Numbers in all leaves of a forest together, 4 bytes each: with many classes trees are allowed fewer leaves."""
-_FAINT = 1e-3
+FAINT = 1e-3
 """Votes, of as many as there are trees, that every class has from the start: a rare one may be in no tree's rows."""
 _BATCH_NODES = 100_000
 """Nodes that are shrunk together: small trees one by one would take longer than growing them."""
@@ -174,7 +174,7 @@ class Forest:
         return self._votes(X)[:, 0] / len(self._walkers)
 
     def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        votes = self._votes(X) + _FAINT
+        votes = self._votes(X) + FAINT
         return votes / votes.sum(axis=1, keepdims=True)
 
     def _votes(self, X: NDArray[Any]) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST_ROWS, MOST_STEPS = 20_000, 15_000_000_000
 """Of the training rows that are kept, and kept rows × validation rows × (columns + 60), at most: less than a second.
 Picking the nearest takes as long as comparing 60 columns."""
-_NEAR = 0.01
+NEAR = 0.01
 """Of the distance to the edge: rows that are nearer weigh the same, so that a row does not outvote all by itself."""
 
 
@@ -106,7 +106,7 @@ class Neighbors:
         distance, rows = self._index.kneighbors(X)
         edge = distance[:, -1:]
         u = np.divide(distance[:, :-1], edge, out=np.zeros_like(distance[:, :-1]), where=edge > 0)
-        near = 1 / np.maximum(u, _NEAR) - 1 if self.weights == "inverse" else 1 - u**2
+        near = 1 / np.maximum(u, NEAR) - 1 if self.weights == "inverse" else 1 - u**2
         votes = near * self._weight[rows[:, :-1]]
         total = np.tile(self.smoothing * self._mean, (len(rows), 1))
         for vote, row in zip(votes.T, rows.T, strict=False):  # the last of the rows is the edge

@@ -38,6 +38,8 @@ Predictions = NDArray[np.float64]
 DENSE_LEVELS = 300
 """Levels of all categorical columns together beyond which one-hot columns are kept sparse."""
 BLOCK_ROWS = 50_000
+ABSENT = 1e-4
+"""Probability, before normalising, of a class that was absent from the training rows of a fold."""
 ROWS_PER_THREAD = 1_000
 """Fewer are predicted sooner than another thread has begun."""
 COUNTED_ROWS = 2
@@ -200,8 +202,8 @@ class EstimatorModel:
         if found.shape[1] == self.target.outputs:
             return found.astype(np.float64)
         # A class that was absent from the training rows gets a small probability rather than none.
-        whole = np.full((len(found), self.target.outputs), 1e-4)
-        whole[:, self.estimator.classes_.astype(int)] = np.maximum(found, 1e-4)
+        whole = np.full((len(found), self.target.outputs), ABSENT)
+        whole[:, self.estimator.classes_.astype(int)] = np.maximum(found, ABSENT)
         return whole / whole.sum(axis=1, keepdims=True)
 
     @property

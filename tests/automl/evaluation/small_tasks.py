@@ -22,7 +22,12 @@ EPOCHS = 9
 KINDS = ("classification", "regression")
 LEVELS = (4, 3)
 SPACE = joint_space([family(name) for name in FAMILIES], seed=0)
+PLAIN: Mapping[str, Mapping[str, Any]] = {
+    name: {f"{name}:use_shake_shake": False, f"{name}:use_shake_drop": False, "train:batch_size": 32}
+    for name in ("resnet_backbone", "shaped_resnet_backbone")
+}
 SMALL: Mapping[str, Mapping[str, Any]] = {
+    "autonet_1": {"autonet_1:dropout_output": 0.0, "autonet_1:dropout_1": 0.0},
     "ft_transformer": {"ft_transformer:d_token": 16, "ft_transformer.train:batch_size": 32},
     "catboost": {},
     "extra_trees": {"extra_trees:min_samples_leaf": 5},
@@ -30,10 +35,14 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "lightgbm": {},
     "linear": {},
     "mlp": {"mlp:max_units": 16, "train:batch_size": 32},
+    "mlp_backbone": {"mlp_backbone:num_groups": 1, "mlp_backbone:num_units_1": 32, "train:batch_size": 32},
     "realmlp": {"realmlp:hidden": "5x64"},
     "nearest_neighbors": {},
     "random_forest": {"random_forest:min_samples_leaf": 5},
     "resnet": {"resnet:n_blocks": 1, "train:batch_size": 32},
+    "resnet_backbone": {"resnet_backbone:num_groups": 1, **PLAIN["resnet_backbone"]},
+    "shaped_mlp_backbone": {"shaped_mlp_backbone:num_groups": 2, "shaped_mlp_backbone:max_units": 32},
+    "shaped_resnet_backbone": {"shaped_resnet_backbone:num_groups": 1, **PLAIN["shaped_resnet_backbone"]},
     "tabm": {"tabm:k": 4, "tabm:d_block": 32, "tabm.train:batch_size": 32},
 }
 """Configurations that are quick to train; defaults for the rest."""

@@ -25,12 +25,13 @@ def autogluon(job: dict[str, Any], parts: dict[str, Part]) -> dict[str, Any]:
         X.assign(target=y), time_limit=job["time_limit"], presets="medium_quality", num_cpus=job["jobs"], num_gpus=0
     )
     fit_end = time.monotonic()
-    predicted = predictor.predict_proba(X_test, as_multiclass=True)
+    frame = predictor.predict_proba(X_test, as_multiclass=True)
+    predicted = np.asarray(frame, dtype=np.float64)
     return {
         "seconds": fit_end - began,
         "predict_seconds": time.monotonic() - fit_end,
-        "classes": [str(c) for c in predicted.columns],
-        "predicted": np.asarray(predicted, dtype=np.float64).tolist(),
+        "classes": [str(c) for c in frame.columns],
+        "predicted": (predicted / predicted.sum(axis=1, keepdims=True)).tolist(),  # they are of single precision
     }
 
 

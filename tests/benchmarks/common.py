@@ -131,7 +131,7 @@ def scored(predicted: np.ndarray, known: Sequence[Any] | np.ndarray | None, y: n
     if known is None:
         return {"test_loss": math.sqrt(mean_squared_error(y, predicted)), "score": float(r2_score(y, predicted))}
     # A rare label may have no training row: its probability is 0, which the log loss clips.
-    named = np.asarray(known, dtype=object)
+    named = np.asarray(known, dtype=y.dtype)
     classes = np.union1d(named, y)
     whole = np.zeros((len(predicted), len(classes)))
     whole[:, np.searchsorted(classes, named)] = predicted

@@ -212,7 +212,8 @@ class _AutoNet(BaseEstimator):
         booleans, seconds and numbers written as text), NaN where missing; string for categories of text, empty where
         missing; int64 for categories that are whole numbers, −1 where missing. Where that is itself a category, the
         model's metadata `missing` says what stands for it. Outputs are `probabilities` (rows, classes) and `label`
-        (rows,), or `prediction` (rows,) of a regressor, equal to those of this estimator within 1e-5.
+        (rows,), or `prediction` (rows,) of a regressor, equal to those of this estimator within 1e-5. Rows are best fed
+        some thousand at a time: what the members hold in between grows with them.
 
         Raises
         ------
@@ -220,15 +221,19 @@ class _AutoNet(BaseEstimator):
 
         Examples
         --------
+        >>> import tempfile
         >>> import onnxruntime
         >>> from sklearn.datasets import load_iris
         >>> from automl import AutoNetClassifier
         >>> X, y = load_iris(return_X_y=True, as_frame=True)
         >>> model = AutoNetClassifier(n_trials=2, random_state=0).fit(X, y)
-        >>> model.export_onnx("iris.onnx")  # doctest: +SKIP
-        >>> session = onnxruntime.InferenceSession("iris.onnx")  # doctest: +SKIP
-        >>> feeds = {put.name: X[[put.name]].to_numpy() for put in session.get_inputs()}  # doctest: +SKIP
-        >>> probabilities, label = session.run(["probabilities", "label"], feeds)  # doctest: +SKIP
+        >>> path = Path(tempfile.mkdtemp()) / "iris.onnx"
+        >>> model.export_onnx(path)
+        >>> session = onnxruntime.InferenceSession(path)
+        >>> feeds = {column.name: X[[column.name]].to_numpy() for column in session.get_inputs()}
+        >>> probabilities, label = session.run(["probabilities", "label"], feeds)
+        >>> bool((label == model.predict(X)).all())
+        True
         """
         from automl.export import export_onnx
 

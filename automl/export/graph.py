@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,8 @@ class Graph:
         """A constant of the array's dtype; one of double precision that single precision holds exactly is kept so."""
         array = np.ascontiguousarray(value) if np.ndim(value) else np.asarray(value)
         text = array.dtype.kind in "OU"
-        key = ("constant", array.dtype.str, array.shape, tuple(array.flat) if text else array.tobytes())
+        held = tuple(array.flat) if text else sha256(array.tobytes()).digest()
+        key = ("constant", array.dtype.str, array.shape, held)
         if key not in self._known:
             short = None if array.size <= SMALL else _shortened(array)
             if short is not None:
@@ -139,7 +141,7 @@ class Graph:
         return [value.name for value in part.output]
 
     def model(self, about: str, properties: dict[str, str] | None = None) -> ModelProto:
-        """The graph as a checked model."""
+        """The graph as a model; it is not checked."""
         graph = helper.make_graph(
             self._nodes, "autonet", self._inputs, self._outputs, initializer=self._constants, doc_string=about
         )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from automl.estimator import AutoNetClassifier, AutoNetRegressor
 
 MISSING = "missing"  # the property that says what is written where a category is missing, as JSON by column
+MOST_BYTES = 2**31 - 1  # of a file without others beside it
 PROBABILITIES, LABEL, PREDICTION = "probabilities", "label", "prediction"
 
 
@@ -56,6 +57,11 @@ def build(estimator: AutoNetClassifier | AutoNetRegressor) -> ModelProto:
         _add_classes(graph, predicted, estimator.ensemble_.calibration, classes)
     about = f"{type(estimator).__name__} of AutoNet {version('autonet')}"
     model = graph.model(about, {MISSING: json.dumps(dict(encoded.missing))})
+    if model.ByteSize() > MOST_BYTES:
+        raise ExportError(
+            f"the model takes {model.ByteSize() / 2**30:.1f} GiB, and an ONNX file holds 2; leave out the families of "
+            "its largest members, such as forests, and fit again"
+        )
     onnx.checker.check_model(model, full_check=True)
     return model
 

@@ -82,11 +82,12 @@ def _exported(networks: _Networks, examples: list[Tensor]) -> ModelProto:
 @contextmanager
 def _silence() -> Iterator[None]:
     """Without what torch says of itself, such as of libraries that are not there."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(before)
+        logger.setLevel(before)

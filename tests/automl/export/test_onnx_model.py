@@ -181,6 +181,14 @@ def test_a_member_without_an_onnx_form_is_named_with_the_cure(own: Any, message:
         build(estimator)
 
 
+def test_a_model_beyond_what_a_file_holds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("automl.export.model.MOST_BYTES", 1000)
+    with pytest.raises(
+        ExportError, match=r"the model takes 0\.0 GiB, and an ONNX file holds 2; leave out the families"
+    ):
+        build(fitted("binary", "linear"))
+
+
 def test_labels_without_an_onnx_form_are_named() -> None:
     estimator = fitted("binary", "linear")
     estimator.classes_ = np.array([("a", 1), ("b", 2)], dtype="O,i4")

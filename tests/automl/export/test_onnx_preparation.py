@@ -69,6 +69,14 @@ def test_a_scaling_equals_the_original(scaling: str, indicator: bool) -> None:
             assert np.array_equal(found, wanted)
 
 
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_a_table_without_numbers_is_prepared_too(scaling: str) -> None:
+    arrays = Arrays(table().numbers[:, :0], table().codes)
+    for encoding in ("embedding", "one_hot"):
+        preparer = DensePreparer.fit(arrays, levels=LEVELS, scaling=scaling, encoding=encoding)
+        assert np.array_equal(exported(preparer, arrays), preparer.transform(arrays))
+
+
 @pytest.mark.parametrize("imputation", IMPUTATIONS)
 def test_an_imputation_equals_the_original(imputation: str) -> None:
     preparer = fitted(table(), imputation=imputation, scaling="none")

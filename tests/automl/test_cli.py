@@ -165,6 +165,39 @@ def test_methods_lists_what_can_be_typed() -> None:
         assert name in answer.stdout
 
 
+def test_space_lists_the_search_spaces_with_a_line_each() -> None:
+    answer = call("space")
+    assert answer.exit_code == 0, answer.output
+    for said in ("default", "autonet-1", "Mendoza", "cocktails", "Kadra", "mlp, resnet"):
+        assert said in answer.stdout
+
+
+def test_space_prints_ranges_scales_defaults_and_conditions() -> None:
+    answer = call("space", "cocktails")
+    assert answer.exit_code == 0, answer.output
+    lines = [" ".join(line.split()) for line in answer.stdout.splitlines()]
+    assert "weight_decay float 1e-05 to 0.1 log 0.0001 @use_weight_decay = True" in lines
+    assert "lookahead_steps integer 5 to 10 6 lookahead = True" in lines
+    assert "shake choice none, shake_drop, shake_shake none skip = True" in lines
+    assert "epochs constant 105 105" in lines
+    assert "families: resnet" in lines
+    assert "44 hyperparameters, 23 of them constant" in lines
+    assert "2. family = resnet, resnet:@use_dropout = True, train:@use_weight_decay = True" in lines
+
+
+def test_space_says_which_families_a_shared_hyperparameter_belongs_to() -> None:
+    lines = [" ".join(line.split()) for line in call("space", "default").stdout.splitlines()]
+    learning_rate = next(line for line in lines if line.startswith("learning_rate float 0.0001"))
+    assert learning_rate.endswith("family = mlp | resnet")
+    assert "max_units integer 16 to 512 log 128 form ≠ explicit" in lines
+
+
+def test_space_answers_an_unknown_name_with_the_nearest_one() -> None:
+    answer = call("space", "autonet3")
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert "unknown search space 'autonet3'; did you mean 'autonet-2'?" in answer.stderr
+
+
 def test_the_version_is_told() -> None:
     assert call("--version").stdout.startswith("autonet 0.")
 

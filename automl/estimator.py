@@ -331,8 +331,8 @@ class AutoNetClassifier(ClassifierMixin, _AutoNet):
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The label of each row (n,): the most probable one, or by the threshold that `metric` was found to want."""
-        decided = self.ensemble_.calibration.decided(self.predict_proba(X))
-        return self.classes_[decided.argmax(axis=1)]
+        probabilities = self.predict_proba(X)
+        return self.classes_[self.ensemble_.calibration.decided(probabilities).argmax(axis=1)]
 
 
 class AutoNetRegressor(RegressorMixin, _AutoNet):

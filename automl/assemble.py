@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from automl.architectures.catalogue import FAMILIES, family
+from automl.architectures.catalogue import FAMILIES, family, what_is_missing
 from automl.architectures.family import Family, is_network
 from automl.errors import SettingError, unknown
 from automl.evaluation.fidelity import Fidelity
@@ -38,7 +38,7 @@ def make_plan(parameters: Any) -> Plan:
     _check_update(update)
     # A call that is to be resumed must draw the same numbers again.
     seed = 0 if p.random_state is None and p.store is not None else _seed(p.random_state)
-    space = joint_space(list(families.values()), update, parts=settings.spaces(), seed=seed)
+    space = joint_space(list(families.values()), update, parts=settings.spaces(), weights=settings.weights, seed=seed)
     method = p.optimizer if p.optimizer is not None else chosen.optimizer
     if method not in catalogue.METHODS:
         raise unknown("optimizer", method, catalogue.METHODS)
@@ -86,8 +86,10 @@ def _check_update(update: Any) -> None:
 def select_families(wanted: Any, settings: SpaceSettings) -> dict[str, Family]:
     """Families by name, in the order of the search space.
 
-    A list with names holds exactly these; a list of objects alone adds them to the search space's families.
+    A list with names holds exactly these; a list of objects alone adds them to the search space's families. Those of
+    the search space whose library is not installed are left out, but one that is asked for is an error.
     """
+    own = [name for name in settings.families if what_is_missing(family(name)) is None]
     exclude: list[Any] = []
     if isinstance(wanted, Mapping):
         for key in wanted:
@@ -95,18 +97,22 @@ def select_families(wanted: Any, settings: SpaceSettings) -> dict[str, Family]:
                 raise unknown("key of families", key, ("include", "exclude"))
         left_out, wanted = wanted.get("exclude", ()), wanted.get("include")
         exclude = [left_out] if isinstance(left_out, str) else list(left_out)
-    items = list(settings.families) if wanted is None else [wanted] if isinstance(wanted, str) else list(wanted)
+    items = list(own) if wanted is None else [wanted] if isinstance(wanted, str) else list(wanted)
     if items and not any(isinstance(item, str) for item in items):
-        items = [*settings.families, *items]
+        items = [*own, *items]
     found: dict[str, Family] = {}
     for item in items:
-        names = [n for n in settings.families if is_network(family(n))] if item == "neural" else [item]
+        names = [n for n in own if is_network(family(n))] if item == "neural" else [item]
         for each in names:
             made = family(each)
+            if missing := what_is_missing(made):
+                raise SettingError(missing)
             if found.get(made.name, made) is not made and not isinstance(each, str):
                 raise SettingError(f"two families are called {made.name!r}; give each family a name of its own")
             found[made.name] = made
     for name in exclude:
+        if name in settings.families and name not in own:
+            continue
         if name not in found:
             raise unknown("family to exclude", name, found)
         del found[name]

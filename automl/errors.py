@@ -26,6 +26,10 @@ class ArtefactError(AutoNetError, ValueError):
     """A saved model cannot be read: damaged, of another format, or missing a family."""
 
 
+class ExportError(AutoNetError, ValueError):
+    """A fitted model, or a part of it, cannot be written as ONNX; the message names the part and the cure."""
+
+
 def unknown(kind: str, value: object, known: Iterable[str]) -> SettingError:
     """Error for a name that is not in a table, with the nearest known name as the cure."""
     names = sorted(known)

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.calibration import Calibration, fit_factors, fit_temperature
-from automl.ensemble import greedy_weights
+from automl.ensemble import affordable_weights, pruned
 from automl.errors import SearchFailed
-from automl.evaluation.evaluator import OUT_OF_FOLD, read_model
+from automl.evaluation.evaluator import OUT_OF_FOLD, WORK, read_model
 from automl.evaluation.fitted import EnsembleModel
 from automl.search.trial import config_key
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 CANDIDATES = 50
 """Trials of least loss among which the ensemble is chosen."""
+MOST_WORK = 75.0
+"""Microseconds of a CPU core that an ensemble may take to predict a row: LightGBM takes 27 for 500 trees."""
+PRUNED = 2e-4
+"""Share by which leaving out members may raise the loss of the ensemble."""
 GREEDY_ROWS = 20_000
 """Rows on which the ensemble's weights are chosen, at most."""
 GREEDY_CELLS = 20_000_000
@@ -58,7 +62,7 @@ def build_ensemble(
     ------
     SearchFailed: the predictions are gone.
     """
-    best = candidates(history, folder)
+    best = [t for t in candidates(history, folder) if _work(folder, t) <= MOST_WORK] or candidates(history, folder)
     if not best:
         raise SearchFailed(
             f"the predictions of {len(history.done)} finished trials are gone from {folder}; use a new store"
@@ -97,9 +101,25 @@ def _weights(
     y = task.y[task.judged][rows]
     weight = None if task.weight is None else task.weight[task.judged][rows]
     losses = [t.loss for t in best] if len(rows) == len(task.judged) else None
-    return greedy_weights(
-        predictions, lambda p: task.metric.loss(y, p, weight), size=size, single=losses, deadline=deadline
+
+    def loss(p: NDArray[Any]) -> float:
+        return task.metric.loss(y, p, weight)
+
+    weights = affordable_weights(
+        predictions,
+        loss,
+        size=size,
+        single=losses,
+        work=[_work(folder, t) for t in best],
+        most_work=MOST_WORK,
+        deadline=deadline,
     )
+    return pruned(predictions, weights, loss, tolerance=PRUNED, deadline=deadline)
+
+
+def _work(folder: Path, trial: Trial) -> float:
+    """Microseconds of a CPU core that the trial's model takes to predict a row, about."""
+    return float(np.load(folder / str(trial.number) / WORK))
 
 
 def _calibrated(task: Task, outputs: Any, loss: float, seed: int, end: float | None) -> tuple[Calibration, float]:

@@ -45,6 +45,7 @@ class SpaceSettings:
     ----------
     families: names of the families that it joins.
     about: what it is, in a line.
+    weights: family → how often it is drawn by chance beside the others; 1 for those that are not named.
     initial: partial configurations to try first.
     update: hyperparameters that replace those of the same full name.
     parts: prefix ("train", "prepare" or a family's) → the hyperparameters that stand in place of that part.
@@ -52,6 +53,7 @@ class SpaceSettings:
 
     families: tuple[str, ...]
     about: str = ""
+    weights: dict[str, float] | None = None
     initial: tuple[dict[str, Any], ...] = ()
     update: dict[str, Any] | None = None
     parts: dict[str, dict[str, Any]] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from types import MappingProxyType
 
 from automl.architectures.family import Family
@@ -12,11 +13,16 @@ from automl.errors import SettingError, unknown
 FAMILIES: Mapping[str, str] = MappingProxyType(
     {
         "autonet_1": "automl.architectures.autonet_1:AutoNet1",
+        "catboost": "automl.architectures.catboost:CatBoost",
+        "extra_trees": "automl.architectures.extra_trees:ExtraTrees",
         "ft_transformer": "automl.architectures.ft_transformer:FTTransformer",
         "gradient_boosting": "automl.architectures.gradient_boosting:GradientBoosting",
+        "lightgbm": "automl.architectures.lightgbm:LightGBM",
         "linear": "automl.architectures.linear:Linear",
         "mlp": "automl.architectures.mlp:MLP",
         "mlp_backbone": "automl.architectures.mlp_backbone:MLPBackbone",
+        "nearest_neighbors": "automl.architectures.nearest_neighbors:NearestNeighbors",
+        "random_forest": "automl.architectures.random_forest:RandomForest",
         "realmlp": "automl.architectures.realmlp:RealMLP",
         "resnet": "automl.architectures.resnet:ResNet",
         "resnet_backbone": "automl.architectures.resnet_backbone:ResNetBackbone",
@@ -39,3 +45,12 @@ def family(of: str | Family) -> Family:
     module, _, name = FAMILIES[of].partition(":")
     made: Family = getattr(import_module(module), name)()
     return made
+
+
+def what_is_missing(of: Family) -> str | None:
+    """What a family lacks to be built here, and the cure; None where it lacks nothing."""
+    package = getattr(of, "package", None)
+    if package is None or find_spec(package) is not None:
+        return None
+    cure = "pip install 'autonet[boosting]'"
+    return f"the family {of.name!r} needs {package}, which is not installed; install it: {cure}"

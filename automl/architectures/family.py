@@ -21,7 +21,8 @@ class Shape:
     outputs: logits per row: the number of classes (2 for a binary task), or 1 for regression.
     rows: training rows, for families that size themselves by them; at least 1.
     numbers: numeric columns after preparation.
-    levels: levels of each categorical column, code 0 (missing or unseen) not counted.
+    levels: levels of each categorical column, code 0 (missing or unseen) not counted; for "ordinal" inputs these are
+        the last columns, for "one-hot" there are none left.
     """
 
     inputs: int
@@ -37,7 +38,8 @@ class Family(Protocol):
 
     `build` is called as `build(shape, **config)` with the active hyperparameters of `space` and nothing
     else, so that a name that drifts is a TypeError. It returns a `torch.nn.Module` that maps
-    (rows, shape.inputs) float32 to (rows, shape.outputs) logits, or a scikit-learn estimator. Random
+    (rows, shape.inputs) float32 to (rows, shape.outputs) logits, a scikit-learn estimator, or a
+    `learner.Learner`, which knows by itself how it is fitted and kept. Random
     numbers may be drawn from torch's global generator, which is seeded around the call. A module may also give
     (rows, k, shape.outputs): k predictions of each row, each trained on its own loss, whose mean counts.
 
@@ -58,8 +60,12 @@ class Family(Protocol):
         (prepared numbers, then a column a level) or "ordinal" (raw numbers with NaN, then codes).
     budgeted: bool, True when absent. False says that a share of the epochs buys nothing less, so that a promoted
         trial is its parent over again and need not be trained.
+    divisible: bool, False when absent. True says that a full run is a mean of independent parts, such as trees: as the
+        folds of a trial are averaged, each then takes a part of a full run only.
     recipe_space, preparation_space: methods that give a fresh space of `training.recipe.Recipe` and of
-        `preprocessing.dense.DensePreparer.fit` for this family alone, in place of those that families share.
+        `preprocessing.choices.Preparation` for this family alone, in place of those that families share.
+    restore: method that makes a learner from its `state()`, for families whose `build` gives one.
+    package: name of the library that the family needs, where it comes with an optional extra of AutoNet.
     recipe: method that turns a configuration of `recipe_space` into fields of `Recipe`, called as
         `recipe(rows, **config)` with the number of training rows, where the two have other names.
     trusted: names of types that skops may load beside its own, for estimators of other libraries.

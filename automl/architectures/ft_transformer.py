@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automl.architectures.family import Shape
+from automl.architectures.preparation import numbers_space
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -49,6 +50,9 @@ class FTTransformer:
             Constant("patience", 16),
         )
         return space
+
+    def preparation_space(self) -> ConfigurationSpace:
+        return numbers_space(["quantile", "standard", "robust_clip"])
 
     def build(
         self,

@@ -37,7 +37,7 @@ class Tokens(nn.Module):
         if self.table is not None:
             parts.append(self.table(codes + self.starts))
         columns = torch.cat(parts, 1) + self.bias
-        return torch.cat([self.first.expand(len(columns), 1, -1), columns], 1)
+        return torch.cat([self.first.expand(columns.shape[0], 1, -1), columns], 1)
 
 
 class Attention(nn.Module):

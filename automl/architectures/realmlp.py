@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.architectures.family import Shape
+from automl.architectures.preparation import numbers_space
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -69,15 +70,7 @@ class RealMLP:
         return space
 
     def preparation_space(self) -> ConfigurationSpace:
-        from ConfigSpace import ConfigurationSpace, Constant
-
-        space = ConfigurationSpace()
-        space.add(
-            Constant("imputation", "median"),
-            Constant("missing_indicator", True),
-            Constant("scaling", "robust_clip"),
-        )
-        return space
+        return numbers_space(["robust_clip"])
 
     def build(
         self,

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automl.architectures.family import Shape
+from automl.architectures.preparation import numbers_space
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -33,7 +34,7 @@ class TabM:
         d_embedding = Integer("d_embedding", (4, 32), default=8)
         space.add(
             Categorical("arch_type", ["tabm-mini", "tabm"], default="tabm-mini"),
-            Integer("k", (4, 32), log=True, default=16),
+            Integer("k", (4, 32), log=True, default=8),
             Integer("n_blocks", (1, 5), default=2),
             Integer("d_block", (32, 512), log=True, default=128),
             Float("dropout", (0.0, 0.5), default=0.1),
@@ -58,6 +59,9 @@ class TabM:
             Constant("clip", 1.0),
         )
         return space
+
+    def preparation_space(self) -> ConfigurationSpace:
+        return numbers_space(["quantile", "standard", "robust_clip"])
 
     def build(
         self,

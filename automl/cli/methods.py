@@ -24,10 +24,12 @@ def _show_methods() -> None:
 
 
 def _show_families() -> None:
-    from automl.architectures.catalogue import FAMILIES, family
+    from automl.architectures.catalogue import FAMILIES, family, what_is_missing
 
-    modules = {name: sys.modules[type(family(name)).__module__] for name in FAMILIES}
-    rows = [(name, (module.__doc__ or "").strip().partition("\n")[0]) for name, module in modules.items()]
+    rows = []
+    for made in map(family, FAMILIES):
+        about = (sys.modules[type(made).__module__].__doc__ or "").strip().partition("\n")[0]
+        rows.append((made.name, f"{about} (not installed)" if what_is_missing(made) else about))
     show('Families (--families; "neural" is all networks)', ["name", "what it is"], rows)
 
 

@@ -43,7 +43,8 @@ def _show_space(name: str) -> None:
     from automl.space import joint_space
 
     settings = space_settings(name)
-    space = joint_space([family(each) for each in settings.families], settings.updates(), parts=settings.spaces())
+    families = [family(each) for each in settings.families]
+    space = joint_space(families, settings.updates(), parts=settings.spaces(), weights=settings.weights)
     parts: dict[str, list[tuple[str, ...]]] = {}
     for full in sorted(space, key=_by_part_and_number):
         prefix, _, own = full.rpartition(":")

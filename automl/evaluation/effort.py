@@ -12,6 +12,8 @@ FLOPS_PER_SECOND = 25e9
 """Of one CPU core in training, forwards and backwards (measured: 20 to 35 for layers of 128 to 512 units)."""
 STEP_SECONDS = 1e-3
 """Of a step beside its arithmetic."""
+PREDICTED_FLOPS = 15e9
+"""Operations a second of one CPU core in predicting, which is in double precision."""
 PASSES = 3
 """A backward pass costs about two forward passes."""
 FEWEST_EPOCHS = 8

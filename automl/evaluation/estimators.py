@@ -1,40 +1,48 @@
-"""How a scikit-learn estimator is fitted within a budget and a deadline, and how it is kept without pickle."""
+"""How an estimator is fitted within a budget and a deadline, and how it is kept without pickle.
+
+A learner (`architectures.learner`) knows both by itself; what follows is for scikit-learn's estimators.
+"""
 
 from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from automl.architectures.learner import VISIT, Rows, is_learner
 from automl.artefact import State
 from automl.errors import SettingError
+
+if TYPE_CHECKING:
+    from automl.architectures.family import Family
 
 # Beside what skops trusts by itself: parts of scikit-learn's histogram gradient boosting.
 _TRUSTED = ["functools.partial", "sklearn.utils.validation.check_array"]
 _FIRST_ITERATIONS = 10
-
-
-class Rows(NamedTuple):
-    """Inputs (n, d), targets (n,) and weights (n,) or None."""
-
-    X: NDArray[Any]
-    y: NDArray[Any]
-    weight: NDArray[np.float64] | None
+_OWN = "own"
+_PLAIN = {
+    "LogisticRegression": "sklearn.linear_model",
+    "Ridge": "sklearn.linear_model",
+    "DummyClassifier": "sklearn.dummy",
+}
+"""Estimators that are a few arrays and numbers: kept as these, since importing skops, which imports torch, is slow."""
 
 
 def fit(estimator: Any, train: Rows, valid: Rows, *, share: float, seed: int, deadline: float | None) -> Any:
-    """Fit a scikit-learn estimator on `share` of its iterations; one that has none is fitted whole.
+    """Fit an estimator on `share` of its iterations; one that has none is fitted whole.
 
     Parameters
     ----------
     share: of a full run, in (0, 1].
     deadline: `time.monotonic` value, or None; boosting stops there with the trees it has.
     """
+    if is_learner(estimator):
+        estimator.fit_within(train, valid, share=share, seed=seed, deadline=deadline)
+        return estimator
     parameters = estimator.get_params()
     if "random_state" in parameters:
         estimator.set_params(random_state=seed % 2**32)
@@ -75,14 +83,29 @@ def _fit_boosting(model: Any, train: Rows, valid: Rows, share: float, deadline: 
     return model.set_params(max_iter=full)
 
 
+def trusted_by(family: Family) -> tuple[str, ...]:
+    """Types that a saved estimator of the family may hold beside scikit-learn's common ones; an optional attribute."""
+    return tuple(getattr(family, "trusted", ()))
+
+
 def effort(estimator: Any) -> float:
     """Share of the iterations of a full run that a fitted estimator kept; 1 where it has none."""
+    if is_learner(estimator):
+        return estimator.effort
     if not hasattr(estimator, "_predictors"):
         return 1.0
     return float(len(estimator._predictors) / estimator.max_iter)
 
 
-def dump(estimator: Any, trusted: Sequence[str] = ()) -> State:
+def work(estimator: Any) -> float:
+    """Microseconds that a CPU core needs to predict a row, about."""
+    if is_learner(estimator):
+        return estimator.work
+    trees = [tree for iteration in getattr(estimator, "_predictors", ()) for tree in iteration]
+    return 1.0 + VISIT * float(sum(np.log2(len(tree.nodes) + 1) for tree in trees))
+
+
+def dump(estimator: Any, trusted: tuple[str, ...] = ()) -> State:
     """An estimator as arrays; the trees of a boosting as three arrays instead of thousands of small files.
 
     Parameters
@@ -93,6 +116,14 @@ def dump(estimator: Any, trusted: Sequence[str] = ()) -> State:
     ------
     SettingError: `load` would refuse the estimator.
     """
+    if is_learner(estimator):
+        values, arrays = estimator.state()
+        return {_OWN: values}, arrays
+    if type(estimator).__module__.startswith("sklearn.") and type(estimator).__name__ in _PLAIN:
+        fitted = {k: v for k, v in vars(estimator).items() if k.endswith("_")}
+        arrays = {k: v for k, v in fitted.items() if isinstance(v, np.ndarray)}
+        values = {k: _number(v) for k, v in fitted.items() if k not in arrays}
+        return {"kind": type(estimator).__name__, "parameters": estimator.get_params(), "fitted": values}, arrays
     state = _dump(estimator)
     refused = set(_untrusted(state)) - {*_TRUSTED, *trusted}
     if refused:
@@ -101,6 +132,10 @@ def dump(estimator: Any, trusted: Sequence[str] = ()) -> State:
             "trust them, name them in the family: trusted = (…)"
         )
     return state
+
+
+def _number(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _untrusted(state: State) -> list[str]:
@@ -135,12 +170,18 @@ def _dump(estimator: Any) -> State:
     return {"iterations": len(grown)}, arrays
 
 
-def load(state: State, trusted: Sequence[str] = ()) -> Any:
-    """The estimator that `dump` was given; it predicts the same bits."""
+def load(state: State, family: Family) -> Any:
+    """The estimator of `family` that `dump` was given; it predicts the same bits."""
+    values, arrays = state
+    if _OWN in values:
+        return family.restore((values[_OWN], arrays))  # type: ignore[attr-defined]  # such families have it
+    if "kind" in values:
+        plain = getattr(import_module(_PLAIN[values["kind"]]), values["kind"])(**values["parameters"])
+        vars(plain).update(values["fitted"], **arrays)
+        return plain
     import skops.io
 
-    values, arrays = state
-    estimator = skops.io.loads(arrays["skops"].tobytes(), trusted=[*_TRUSTED, *trusted])
+    estimator = skops.io.loads(arrays["skops"].tobytes(), trusted=[*_TRUSTED, *trusted_by(family)])
     if "iterations" not in values:
         return estimator
     from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE

@@ -24,7 +24,7 @@ from automl.task import StoredTask, Task
 if TYPE_CHECKING:
     from automl.architectures.family import Family
 
-MODEL, OUT_OF_FOLD, CHECKPOINT = "model.npy", "out_of_fold.npy", "checkpoint"
+MODEL, OUT_OF_FOLD, WORK, CHECKPOINT = "model.npy", "out_of_fold.npy", "work.npy", "checkpoint"
 _MARGIN = 0.9
 """Share of a trial's time limit at which training stops by itself, so that the limit need not kill the worker."""
 
@@ -79,6 +79,7 @@ class Evaluator:
         folder = self.folder / str(trial.number)
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder / OUT_OF_FOLD, out_of_fold)
+        _write(folder / WORK, np.array(fitted.model.work))
         _write(folder / MODEL, np.frombuffer(pack(fitted.model.state()), dtype=np.uint8))
         if fitted.checkpoint is not None and trial.budget < 1 and self._continues:
             from automl.training import checkpoints
@@ -96,7 +97,7 @@ class Evaluator:
         if not (parent / OUT_OF_FOLD).exists():
             return None
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (MODEL, OUT_OF_FOLD):
+        for name in (MODEL, OUT_OF_FOLD, WORK):
             _write(folder / name, np.load(parent / name))
         return Result(State.DONE, self.task.loss(np.load(folder / OUT_OF_FOLD)), artefact=str(folder))
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.dummy import DummyClassifier
 
 from automl.architectures.family import Shape, inputs_of
+from automl.architectures.learner import Rows, is_learner
 from automl.evaluation import estimators
 from automl.evaluation.class_weights import training_weight
 from automl.evaluation.fidelity import Resources
-from automl.evaluation.fitted import EstimatorModel, Fitted, Target, TrialModel, estimator_inputs, trusted_by
+from automl.evaluation.fitted import EstimatorModel, Fitted, Target, TrialModel, estimator_inputs
 from automl.preprocessing.dense import DensePreparer
 from automl.preprocessing.encode import ordinal
 from automl.preprocessing.labels import Labels
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from automl.task import Task
 
 
+LEAST_PART = 0.25
+"""Share of a full run that each fold has at least, where the folds of a trial share one among them."""
+
+
 def fit_estimators(task: Task, family: Family, trial: Trial, resources: Resources, deadline: float | None) -> Fitted:
     """Fit every fold; the time left is shared out evenly among the folds left.
 
@@ -32,6 +38,8 @@ def fit_estimators(task: Task, family: Family, trial: Trial, resources: Resource
     ------
     TimeoutError: the deadline passed before the last fold was begun.
     """
+    part = max(LEAST_PART, 1 / len(task.folds)) if getattr(family, "divisible", False) else 1.0
+    resources = replace(resources, epochs=resources.epochs * part)
     models, predictions = [], []
     for done, fold in enumerate(task.folds):
         now = time.monotonic()
@@ -42,7 +50,8 @@ def fit_estimators(task: Task, family: Family, trial: Trial, resources: Resource
         models.append(model)
         predictions.append(model.predict(task.arrays.take(fold.valid)))
     efforts = [estimators.effort(model.estimator) for model in models]
-    return Fitted(TrialModel(family.name, trial.config, tuple(models), float(np.mean(efforts))), predictions)
+    effort = min(1.0, float(np.mean(efforts)) / part)
+    return Fitted(TrialModel(family.name, trial.config, tuple(models), effort), predictions)
 
 
 def _fit_fold(
@@ -56,22 +65,24 @@ def _fit_fold(
         labels = Labels(task.y[rows], task.outputs)
         preparer, numbers = DensePreparer.fit_transform(train, task.gaps, levels=task.levels, labels=labels, **choices)
     X = estimator_inputs(train, preparer, task.levels, numbers)
-    shape = Shape(inputs=X.shape[1], outputs=task.outputs, rows=len(rows))
+    levels = tuple(n - 1 for n in task.levels) if preparer is None else ()
+    shape = Shape(X.shape[1], task.outputs, len(rows), numbers=X.shape[1] - len(levels), levels=levels)
+    learned = Rows(X, target.encode(task.y[rows]), training_weight(task, rows, choices)).counting()
     estimator = family.build(shape, **section(trial.config, family.name))
-    if task.classification and len(np.unique(task.y[rows])) == 1:
+    if task.classification and len(np.unique(learned.y)) == 1:
         estimator = DummyClassifier()  # few estimators can learn from one class only; there is one thing to say of it
-    elif preparer is None and "categorical_features" in estimator.get_params():
+    elif preparer is None and not is_learner(estimator) and "categorical_features" in estimator.get_params():
         estimator.set_params(categorical_features=ordinal(train, task.levels)[1])
     fitted = estimators.fit(
         estimator,
-        estimators.Rows(X, target.encode(task.y[rows]), training_weight(task, rows, choices)),
-        estimators.Rows(
+        learned,
+        Rows(
             estimator_inputs(valid, preparer, task.levels),
             target.encode(task.y[fold.valid]),
             None if task.weight is None else task.weight[fold.valid],
-        ),
+        ).counting(),
         share=resources.epochs,
         seed=trial.seed,
         deadline=deadline,
     )
-    return EstimatorModel(fitted, preparer, task.levels, target, trusted_by(family))
+    return EstimatorModel(fitted, preparer, task.levels, target, estimators.trusted_by(family))

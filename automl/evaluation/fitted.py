@@ -5,7 +5,8 @@ All of it can be taken apart into arrays and JSON, and put together again withou
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
+from automl.architectures.catalogue import what_is_missing
+from automl.architectures.learner import is_learner
 from automl.artefact import State, nest, unnest
 from automl.calibration import Calibration
 from automl.errors import ArtefactError
@@ -35,8 +38,11 @@ Predictions = NDArray[np.float64]
 DENSE_LEVELS = 300
 """Levels of all categorical columns together beyond which one-hot columns are kept sparse."""
 BLOCK_ROWS = 50_000
-SHARED_ROWS = 10_000
-"""Rows beyond which several threads predict: for fewer, trees spend their time waiting for threads."""
+ABSENT = 1e-4
+"""Probability, before normalising, of a class that was absent from the training rows of a fold."""
+ROWS_PER_THREAD = 1_000
+"""Fewer are predicted sooner than another thread has begun."""
+COUNTED_ROWS = 2
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,11 @@ class FoldModel(Protocol):
 
     def predict(self, arrays: Arrays) -> Predictions:
         """(rows, classes) probabilities or (rows, 1) values."""
+        ...
+
+    @property
+    def work(self) -> float:
+        """Microseconds that a CPU core needs to predict a row, about; counted, so that it is the same every time."""
         ...
 
     def state(self) -> State: ...
@@ -145,6 +156,16 @@ class NetworkModel:
         values = predict(self.network, self.preparer.transform(arrays), self.preparer.codes(arrays), kind)
         return self.target.decode(values.reshape(len(arrays), self.target.outputs))
 
+    @property
+    def work(self) -> float:
+        import torch
+
+        from automl.evaluation.effort import PREDICTED_FLOPS, flops_per_row
+
+        numbers = torch.zeros(COUNTED_ROWS, self.preparer.width)
+        codes = torch.zeros(COUNTED_ROWS, len(self.blueprint.levels), dtype=torch.int64)
+        return 1.0 + 1e6 * flops_per_row(self.network, numbers, codes) / PREDICTED_FLOPS
+
     def state(self) -> State:
         weights = {k: v.detach().cpu().numpy() for k, v in self.network.state_dict().items()}
         return nest(
@@ -158,7 +179,7 @@ class NetworkModel:
 
 @dataclass(frozen=True)
 class EstimatorModel:
-    """A scikit-learn estimator on one-hot (with preparation) or ordinal inputs.
+    """A scikit-learn estimator or a learner on one-hot (with preparation) or ordinal inputs.
 
     `trusted` names the types in it that only its family vouches for.
     """
@@ -172,17 +193,22 @@ class EstimatorModel:
     def predict(self, arrays: Arrays) -> Predictions:
         if not len(arrays):
             return np.empty((0, self.target.outputs))  # scikit-learn refuses tables without rows
-        # In float32 the same row would be predicted a little otherwise alone than among others.
-        X = estimator_inputs(arrays, self.preparer, self.levels).astype(np.float64)
+        X = estimator_inputs(arrays, self.preparer, self.levels)
+        if not is_learner(self.estimator):
+            X = X.astype(np.float64)  # in float32 a row would be predicted a little otherwise alone than among others
         if self.target.outputs == 1:
             return self.target.decode(np.asarray(self.estimator.predict(X), dtype=np.float64).reshape(X.shape[0], 1))
         found = self.estimator.predict_proba(X)
         if found.shape[1] == self.target.outputs:
             return found.astype(np.float64)
         # A class that was absent from the training rows gets a small probability rather than none.
-        whole = np.full((len(found), self.target.outputs), 1e-4)
-        whole[:, self.estimator.classes_.astype(int)] = np.maximum(found, 1e-4)
+        whole = np.full((len(found), self.target.outputs), ABSENT)
+        whole[:, self.estimator.classes_.astype(int)] = np.maximum(found, ABSENT)
         return whole / whole.sum(axis=1, keepdims=True)
+
+    @property
+    def work(self) -> float:
+        return estimators.work(self.estimator)
 
     def state(self) -> State:
         parts = {
@@ -193,11 +219,6 @@ class EstimatorModel:
         if self.preparer is not None:
             parts["preparer"] = self.preparer.state()
         return nest(parts)
-
-
-def trusted_by(family: Family) -> tuple[str, ...]:
-    """Types that a saved estimator of the family may hold beside scikit-learn's common ones; an optional attribute."""
-    return tuple(getattr(family, "trusted", ()))
 
 
 def estimator_inputs(
@@ -245,6 +266,11 @@ class TrialModel:
             total += fold.predict(arrays)
         return total / len(self.folds)
 
+    @property
+    def work(self) -> float:
+        """Microseconds that a CPU core needs to predict a row, about."""
+        return sum(fold.work for fold in self.folds)
+
     def state(self) -> State:
         values, arrays = nest({str(k): fold.state() for k, fold in enumerate(self.folds)})
         about = {"family": self.family, "config": dict(self.config), "effort": self.effort}
@@ -260,6 +286,8 @@ class TrialModel:
                 f"({', '.join(families)}); pass an object of it: automl.load(path, families=[...])"
             )
         family = families[values["family"]]
+        if missing := what_is_missing(family):
+            raise ArtefactError(f"the model cannot be read: {missing}")
         parts = unnest((values["folds"], arrays))
         folds = tuple(_fold_model(parts[str(k)], family) for k in range(len(parts)))
         return cls(family.name, values["config"], folds, values["effort"])
@@ -289,8 +317,8 @@ def _fold_model(state: State, family: Family) -> FoldModel:
     preparer = DensePreparer.from_state(*parts["preparer"]) if "preparer" in parts else None
     if "estimator" in parts:
         levels = tuple(parts["inputs"][0]["levels"])
-        trusted = trusted_by(family)
-        return EstimatorModel(estimators.load(parts["estimator"], trusted), preparer, levels, target, trusted)
+        trusted = estimators.trusted_by(family)
+        return EstimatorModel(estimators.load(parts["estimator"], family), preparer, levels, target, trusted)
     import torch
 
     assert preparer is not None
@@ -318,15 +346,23 @@ class EnsembleModel:
     trials: Sequence[int]
     calibration: Calibration
 
-    def predict(self, arrays: Arrays) -> Predictions:
-        """(rows, outputs), block by block: what members need in between must not grow with the table."""
+    def predict(self, arrays: Arrays, threads: int = 1) -> Predictions:
+        """(rows, outputs), block by block: what members need in between must not grow with the table.
+
+        Parameters
+        ----------
+        threads: that share the fold models among them; the result does not depend on it.
+        """
         blocks = [arrays.take(slice(i, i + BLOCK_ROWS)) for i in range(0, max(1, len(arrays)), BLOCK_ROWS)]
-        with threadpool_limits(None if len(arrays) > SHARED_ROWS else 1):
-            outputs = np.concatenate([self._predict(block) for block in blocks])
+        few = min(threads, 1 + len(arrays) // ROWS_PER_THREAD)
+        # One thread in each library: trees spend their time waiting for others, and members can share the cores.
+        with threadpool_limits(1), ThreadPoolExecutor(few) as pool:
+            outputs = np.concatenate([self._predict(block, pool.map if few > 1 else map) for block in blocks])
         return self.calibration.probabilities(outputs)
 
-    def _predict(self, arrays: Arrays) -> Predictions:
-        total = self.weights[0] * self.members[0].predict(arrays)
-        for weight, member in zip(self.weights[1:], self.members[1:], strict=True):
-            total += weight * member.predict(arrays)
+    def _predict(self, arrays: Arrays, run: Callable[..., Iterable[Predictions]]) -> Predictions:
+        folds = [(w / len(m.folds), fold) for w, m in zip(self.weights, self.members, strict=True) for fold in m.folds]
+        total = np.zeros((len(arrays), 1))
+        for (share, _), predicted in zip(folds, run(lambda each: each[1].predict(arrays), folds), strict=True):
+            total = total + share * predicted
         return total

@@ -117,7 +117,7 @@ class TableEncoder:
         ------
         DataError: X has another number of columns, or a column of numbers now holds dates or the reverse.
         """
-        table, fitted = as_table(X), self._known
+        table, fitted = as_table(X), self.fitted
         if len(table.names) != len(fitted.names):
             raise DataError(
                 f"X has {len(table.names)} features, but TableEncoder is expecting {len(fitted.names)} features "
@@ -126,7 +126,8 @@ class TableEncoder:
         return _transform(table, fitted)
 
     @property
-    def _known(self) -> _Fitted:
+    def fitted(self) -> _Fitted:
+        """What fit learned, for what writes it in another form."""
         if self._fitted is None:
             raise AutoNetError("this TableEncoder is not fitted; call fit(X) first")
         return self._fitted
@@ -134,17 +135,17 @@ class TableEncoder:
     @property
     def levels(self) -> tuple[int, ...]:
         """Number of codes of each categorical column, code 0 included."""
-        return tuple(len(category.levels) + 1 for category in self._known.categories)
+        return tuple(len(category.levels) + 1 for category in self.fitted.categories)
 
     @property
     def code_names(self) -> tuple[str, ...]:
         """Name of each column of `Arrays.codes`."""
-        return tuple(self._known.names[category.position] for category in self._known.categories)
+        return tuple(self.fitted.names[category.position] for category in self.fitted.categories)
 
     @property
     def number_names(self) -> tuple[str, ...]:
         """Name of each column of `Arrays.numbers`; derived ones are `column_feature`."""
-        fitted = self._known
+        fitted = self.fitted
         names = [fitted.names[position] for position in fitted.numbers]
         for part in fitted.derived:
             column, source = fitted.names[part.position], part.source
@@ -154,7 +155,7 @@ class TableEncoder:
 
     def state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         """What fit learned as (a dictionary for JSON, arrays by name); holds no training row and needs no pickle."""
-        return _write(self._known)
+        return _write(self.fitted)
 
     @classmethod
     def from_state(cls, json: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> TableEncoder:

@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 
 FORMAT = 2  # of the saved state
 Numbers = npt.NDArray[np.float32]
+SCALING_WEIGHTS = {
+    "quantile": 0.25,
+    "robust_clip": 0.18,
+    "standard": 0.13,
+    "robust": 0.13,
+    "power": 0.13,
+    "minmax": 0.1,
+    "none": 0.05,
+    "maxabs": 0.03,
+}
 ENCODING_WEIGHTS = {"embedding": 0.65, "one_hot": 0.12, "ordinal": 0.05, "target": 0.18}
 REDUCTION_WEIGHTS = {
     "none": 0.7,
@@ -38,8 +48,8 @@ REDUCTION_WEIGHTS = {
 def preprocessing_space() -> ConfigurationSpace:
     """The space of the configurations that `Preparation` takes.
 
-    The weights hold a random draw near what serves most tables, and leave a few draws for what serves some: those of
-    encodings and reductions follow how often each lowered the loss of linear models and networks.
+    The weights hold a random draw near what serves most tables, and leave a few draws for what serves some: they
+    follow how often each lowered the loss of linear models and networks.
     """
     from ConfigSpace import Categorical, ConfigurationSpace, EqualsCondition, Float, InCondition, Integer
 
@@ -48,7 +58,7 @@ def preprocessing_space() -> ConfigurationSpace:
     def weighted(name: str, weights: dict[Any, float]) -> Any:
         return Categorical(name, list(weights), default=getattr(default, name), weights=list(weights.values()))
 
-    scaling = weighted("scaling", {name: 0.5 if name == "maxabs" else 1.0 for name in SCALINGS})
+    scaling = weighted("scaling", SCALING_WEIGHTS)
     class_weighting = weighted("class_weighting", {False: 0.95, True: 0.05})
     encoding, reduction = weighted("encoding", ENCODING_WEIGHTS), weighted("reduction", REDUCTION_WEIGHTS)
     coalescing = weighted("coalescing", {False: 0.85, True: 0.15})

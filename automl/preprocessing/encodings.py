@@ -19,7 +19,9 @@ from automl.preprocessing.labels import Labels
 Codes = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.float32]
+MOST_COLUMNS = 500  # of all encoded categories together
 MOST_HOT = 64  # levels of a column that get a column of their own
+MOST_CLASSES = 10  # classes whose shares a column of categories is encoded by
 CROSS_FITS = 5
 
 
@@ -85,30 +87,37 @@ def fit_encoding(
         return _target(codes, levels, labels, smoothing)
     if method not in ENCODINGS:
         raise unknown("encoding", method, [*ENCODINGS, "embedding"])
-    encoding = Encoding(tuple(ENCODINGS[method](count) for count in _counts(codes, levels)))
+    most = _fair_share(len(levels))
+    encoding = Encoding(tuple(ENCODINGS[method](count, most) for count in _counts(codes, levels)))
     return encoding, encoding(codes)
+
+
+def _fair_share(columns: int) -> int:
+    """Columns of numbers that one of so many columns of categories may become at most."""
+    return max(1, MOST_COLUMNS // max(1, columns))
 
 
 def _counts(codes: Codes, levels: tuple[int, ...]) -> list[npt.NDArray[np.intp]]:
     return [np.bincount(codes[:, j], minlength=size) for j, size in enumerate(levels)]
 
 
-def _one_hot(counts: npt.NDArray[np.intp]) -> Numbers:
-    """A column for each of the 64 most frequent levels; code 0 and the other levels are all zeros."""
-    kept = np.sort(np.argsort(-counts[1:], kind="stable")[:MOST_HOT]) + 1
+def _one_hot(counts: npt.NDArray[np.intp], most: int) -> Numbers:
+    """A column for each of the 64 most frequent levels, or fewer; code 0 and the other levels are all zeros."""
+    kept = np.sort(np.argsort(-counts[1:], kind="stable")[: min(most, MOST_HOT)]) + 1
     table = np.zeros((len(counts), len(kept)), dtype=np.float32)
     table[kept, np.arange(len(kept))] = 1
     return table
 
 
-def _ordinal(counts: npt.NDArray[np.intp]) -> Numbers:
+def _ordinal(counts: npt.NDArray[np.intp], most: int) -> Numbers:
     """The codes as one column, standardised: levels are in their own order or the most frequent first."""
     codes = np.arange(len(counts), dtype=np.float64)[:, None]
     return _standardised(codes, codes, counts).astype(np.float32)
 
 
-ENCODINGS: dict[str, Callable[[npt.NDArray[np.intp]], Numbers]] = {"one_hot": _one_hot, "ordinal": _ordinal}
-"""Encodings that need no target, from the (levels,) counts of a column's codes; "target" stands beside them."""
+ENCODINGS: dict[str, Callable[[npt.NDArray[np.intp], int], Numbers]] = {"one_hot": _one_hot, "ordinal": _ordinal}
+"""Encodings that need no target: the (levels,) counts of a column's codes, and the most columns that it may become, to
+its table. "target" stands beside them."""
 
 
 def _target(codes: Codes, levels: tuple[int, ...], labels: Labels, smoothing: float) -> tuple[Encoding, Numbers]:
@@ -117,7 +126,7 @@ def _target(codes: Codes, levels: tuple[int, ...], labels: Labels, smoothing: fl
     A level is (Σ y + smoothing · mean) / (rows + smoothing), as in scikit-learn's TargetEncoder, and then standardised.
     For a training row both means come from the four fifths of the rows that it is not in.
     """
-    goal, folds = labels.columns(), fifths(labels.y)
+    goal, folds = labels.columns(min(MOST_CLASSES, _fair_share(len(levels)))), fifths(labels.y)
     rows_in, goal_in = np.bincount(folds, minlength=CROSS_FITS), _sums(folds, CROSS_FITS, goal)
     tables, columns = [], []
     for j, size in enumerate(levels):

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-MOST_CLASSES = 10  # classes that get a column of their own in `columns`
-
 
 @dataclass(frozen=True)
 class Labels:
@@ -31,16 +29,16 @@ class Labels:
     def take(self, rows: npt.NDArray[np.intp]) -> Labels:
         return Labels(self.y[rows], self.outputs)
 
-    def columns(self) -> npt.NDArray[np.float64]:
-        """(n, m) numbers whose means say what a group of rows is like.
+    def columns(self, most: int) -> npt.NDArray[np.float64]:
+        """(n, m) numbers whose means say what a group of rows is like, m at most `most`.
 
         Regression: the value less its mean. Two classes: 1 for the second one. More: 1 for the class, a column for
-        each of the ten most frequent, in the order of the classes.
+        each of the most frequent, in the order of the classes.
         """
         if not self.classification:
             return (self.y - np.mean(self.y))[:, None].astype(np.float64)
         if self.outputs == 2:
             return (self.y == 1)[:, None].astype(np.float64)
         counts = np.bincount(self.y, minlength=self.outputs)
-        chosen = np.sort(np.argsort(-counts, kind="stable")[:MOST_CLASSES])
+        chosen = np.sort(np.argsort(-counts, kind="stable")[:most])
         return (self.y[:, None] == chosen).astype(np.float64)

@@ -18,11 +18,16 @@ def product(rows: Floats, weights: Floats) -> Floats:
     column of weights as float32 is, no sum of products needs more bits than a float64 has: every order gives the same
     (the error-free splitting of Ozaki et al. 2012, doi:10.1007/s11075-011-9478-1, cut after its first term).
     """
-    bits = (MANTISSA - rows.shape[1].bit_length()) // 2
-    return _on_grid(rows, 1, bits) @ _on_grid(weights, 0, bits)
+    bits = factor_bits(rows.shape[1])
+    return on_grid(rows, 1, bits) @ on_grid(weights, 0, bits)
 
 
-def _on_grid(values: Floats, axis: int, bits: int) -> Floats:
+def factor_bits(count: int) -> int:
+    """Bits of each factor with which a sum of `count` products is exact."""
+    return (MANTISSA - count.bit_length()) // 2
+
+
+def on_grid(values: Floats, axis: int, bits: int) -> Floats:
     """Values rounded to multiples of 2^−bits of the power of two above the largest along the axis."""
     _, exponent = np.frexp(np.abs(values).max(axis=axis, keepdims=True, initial=0.0))
     unit = np.ldexp(1.0, exponent - bits)

@@ -68,7 +68,7 @@ def l1(rows: Floats, labels: Labels) -> Floats:
         model: Any = LinearSVC(penalty="l1", dual=False, C=0.1, tol=1e-2, max_iter=50, random_state=0)
         goal = labels.y
     else:
-        model, goal = Lasso(alpha=0.01, tol=1e-2, max_iter=200), labels.columns()[:, 0]
+        model, goal = Lasso(alpha=0.01, tol=1e-2, max_iter=200), labels.columns(1)[:, 0]
         goal = goal / (goal.std() or 1.0)
     if len(np.unique(goal)) < 2:
         return np.zeros(rows.shape[1])

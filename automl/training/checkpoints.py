@@ -34,6 +34,7 @@ class Member:
     steps: optimiser steps taken. epoch: whole epochs trained.
     losses: validation loss after each epoch, infinite when it was not a number.
     best_epoch: 1-based; 0 when there is none. best_loss: infinite when there is none.
+    best_snapshots: how many snapshots before the best epoch joined its network.
     stopped: whether it has stopped by itself (patience, or a loss that is not finite).
     """
 
@@ -47,6 +48,7 @@ class Member:
     losses: tuple[float, ...] = ()
     best_epoch: int = 0
     best_loss: float = math.inf
+    best_snapshots: int = 0
     stopped: bool = False
 
 

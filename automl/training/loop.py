@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
@@ -21,6 +19,7 @@ from automl.training.losses import Loss
 from automl.training.predict import predict
 from automl.training.recipe import Recipe
 from automl.training.regularisers.snapshots import snapshots_before
+from automl.training.standing import Standing, mean_losses
 from automl.training.together import Together
 
 if TYPE_CHECKING:
@@ -42,8 +41,7 @@ class Fitted:
         `SnapshotEnsemble` where snapshots join.
     valid: predictions for each fold's validation rows, float32: (n, classes) probabilities or (n,) values;
         empty where a fold has no validation rows.
-    curve: (share of a full run, mean validation loss over the folds) after each epoch, earlier calls included;
-        a fold that stopped counts with its best loss.
+    curve: (share of a full run, mean validation loss over the folds) after each epoch, earlier calls included.
     epochs: trained by this call, the most of any fold.
     checkpoint: from which a later call continues.
     complete: False when the deadline came before the share was trained.
@@ -88,7 +86,9 @@ def fit(
 
     A continued run equals an uninterrupted one bit for bit: the learning rate follows the full run, and epoch
     orders and dropout masks follow from (seed, epoch). Each epoch takes as many rows of each fold as the smallest
-    fold has, so that networks trained alone and together take equal steps.
+    fold has, so that networks trained alone and together take equal steps. The networks keep the weights of one and
+    the same epoch, that of the least mean loss: an epoch of its own for each fold would follow the noise of its
+    validation rows, and predictions of these rows would look better than those of others.
 
     Parameters
     ----------
@@ -99,7 +99,6 @@ def fit(
     start_checkpoint: from an earlier call with the same networks' shapes, folds, recipe and seeds.
     deadline: in `time.monotonic` seconds; checked before each step. What stands then is validated and returned.
     batched: whether the networks train as one along the members axis; None decides by `worth_batching`.
-        Under the schedule "plateau" they never do.
 
     Raises
     ------
@@ -124,7 +123,7 @@ def fit(
     return Fitted(
         networks=fitted,
         valid=[_validated(network, fold, loss) for network, fold in zip(fitted, folds, strict=True)],
-        curve=_curve(trained, recipe.epochs),
+        curve=tuple(((e + 1) / recipe.epochs, loss) for e, loss in enumerate(mean_losses(trained))),
         epochs=max(after.epoch - before.epoch for before, after in zip(members, trained, strict=True)),
         checkpoint=Checkpoint(tuple(trained), facts),
         complete=complete,
@@ -148,8 +147,6 @@ def worth_batching(widths: Sequence[int], members: int, device: str) -> bool:
 
 def _as_one(run: _Run, batched: bool | None) -> bool:
     """Whether the networks train along the members axis."""
-    if run.recipe.schedule == "plateau":
-        return False  # one step has one learning rate, but each network's follows its own losses
     if batched is not None:
         return batched
     stackable = all(getattr(network, "members", False) for network in run.networks)
@@ -177,35 +174,27 @@ def _out_of_memory(error: RuntimeError) -> bool:
 
 
 def _advance(run: _Run, members: Sequence[Member], batched: bool, deadline: float | None) -> tuple[list[Member], bool]:
-    """Train all members that have not stopped; members of equal epoch together when `batched`."""
-    now, late = list(members), set[int]()
-    while todo := [m for m, at in enumerate(now) if not at.stopped and at.epoch < run.until and m not in late]:
-        least = min(now[m].epoch for m in todo)
-        chosen = [m for m in todo if now[m].epoch == least] if batched else todo[:1]
-        together = Together(
-            [_at(run.networks[m], now[m]) for m in chosen],
+    """Train all members, epoch by epoch, to the end or until they stop."""
+    everyone = range(len(members))
+    groups = [
+        Together(
+            [_at(run.networks[m], members[m]) for m in chosen],
             [run.folds[m] for m in chosen],
-            [now[m] for m in chosen],
+            [members[m] for m in chosen],
             run.recipe,
             run.loss,
             [run.seeds[m] for m in chosen],
             run.per_epoch,
             run.device,
         )
-        limit = deadline if batched else _fair(deadline, len(todo))
-        if not together.train(run.until, limit):
-            late.update(chosen)
-        for m, member in zip(chosen, together.finished(), strict=True):
-            now[m] = member
-    return now, not late
-
-
-def _fair(deadline: float | None, members: int) -> float | None:
-    """The end of the next member's share of the time that is left."""
-    if deadline is None:
-        return None
-    now = time.monotonic()
-    return now + max(0.0, deadline - now) / members
+        for chosen in ([everyone] if batched else [[m] for m in everyone])
+    ]
+    standing = Standing.of(members, run.recipe)
+    whole = True
+    while whole and standing.epoch < run.until and not standing.stopped:
+        whole = all(group.train(standing.losses, deadline) for group in groups)
+        standing.judge(groups, whole)
+    return [member for group in groups for member in group.finished()], whole
 
 
 def _at(network: nn.Module, member: Member) -> nn.Module:
@@ -224,24 +213,16 @@ def _ready(network: nn.Module, member: Member, recipe: Recipe) -> nn.Module:
             f"the loss was not finite after any of {member.epoch} epochs: "
             "a smaller learning rate, or `clip`, or scaled inputs may help"
         )
-    earlier = [member.snapshots[epoch] for epoch in snapshots_before(recipe, member.best_epoch)]
+    earlier = snapshots_before(recipe, member.best_epoch)
+    joined = [member.snapshots[epoch] for epoch in earlier[len(earlier) - member.best_snapshots :]]
     made = []
-    for state in (*earlier, member.best):
+    for state in (*joined, member.best):
         made.append(duplicate(network))
         made[-1].load_state_dict(state)
-    return (SnapshotEnsemble(made) if earlier else made[0]).eval()
+    return (SnapshotEnsemble(made) if joined else made[0]).eval()
 
 
 def _validated(network: nn.Module, fold: FoldData, loss: Loss) -> npt.NDArray[np.float32]:
     if fold.valid is None:
         return np.empty(0, dtype=np.float32)
     return predict(network, fold.valid.numbers, fold.valid.codes, loss).astype(np.float32)
-
-
-def _curve(members: Sequence[Member], epochs: int) -> tuple[tuple[float, float], ...]:
-    longest = max(len(member.losses) for member in members)
-    points = []
-    for e in range(longest):
-        at = [member.losses[e] if e < len(member.losses) else member.best_loss for member in members]
-        points.append(((e + 1) / epochs, math.fsum(at) / len(at)))
-    return tuple(points)

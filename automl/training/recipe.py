@@ -121,8 +121,8 @@ class Recipe:
         mean begins, in [0, 1).
     lookahead: whether slow weights follow the steps, see `regularisers.lookahead`.
     lookahead_steps, lookahead_alpha: steps between two moves of the slow weights, ≥ 1; share of the way, in (0, 1].
-    restarts_snapshots: networks, ≥ 1, whose predictions are averaged under the schedule "restarts": the present one
-        and those at the ends of the cycles before (Huang et al. 2017, arXiv:1704.00109).
+    restarts_snapshots: networks, ≥ 1, whose predictions are averaged at most under the schedule "restarts": the
+        present one and those at the ends of the cycles before (Huang et al. 2017, arXiv:1704.00109).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Members that advance in step: one network alone, or several as one along the members axis."""
+"""Networks that take their steps together: one network alone, or several as one along the members axis."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SLOW = "slow"
 
 
 class Together:
-    """Networks that stand at the same epoch and train until one of them stops.
+    """Networks that stand at the same epoch and train epoch by epoch.
 
     Parameters
     ----------
@@ -107,19 +107,18 @@ class Together:
             for name, tensor in member.best.items():
                 (self.best[name][m] if name in self.names else self.best[name]).copy_(tensor)
 
-    def train(self, until: int, deadline: float | None) -> bool:
-        """Train to the end of epoch `until` or until a member stops; False when the deadline came first."""
-        while self.epoch < until and not any(m.stopped for m in self.members):
-            whole = self._epoch(deadline)
-            self._move_average(whole)
-            self._judge(whole)
-            self._keep_snapshots()
-            if not whole:
-                return False
-        return True
+    def train(self, losses: Sequence[float], deadline: float | None) -> bool:
+        """Train for an epoch; False when the deadline cut it short.
 
-    def _epoch(self, deadline: float | None) -> bool:
-        """One epoch of steps; False when the deadline cut it short."""
+        Parameters
+        ----------
+        losses: validation loss after each epoch so far, which the schedule "plateau" goes by.
+        """
+        whole = self._epoch(losses, deadline)
+        self._move_average(whole)
+        return whole
+
+    def _epoch(self, losses: Sequence[float], deadline: float | None) -> bool:
         recipe, optimizer, module, steps = self.recipe, self.optimizer, self.module, len(self.rows.sizes)
         parameters, members, total = optimizer.params, len(self.members), len(self.rows.sizes) * recipe.epochs
         for generator, seed in zip(self.generators, self.seeds, strict=True):
@@ -143,7 +142,7 @@ class Together:
                 if recipe.clip is not None:
                     clip_members(parameters, members, recipe.clip)
                 optimizer.step(
-                    recipe.learning_rate * factor(recipe, progress, self.members[0].losses),
+                    recipe.learning_rate * factor(recipe, progress, losses),
                     strength(recipe.weight_decay_schedule, progress),
                 )
                 for follow in self.followers:
@@ -185,38 +184,41 @@ class Together:
                 refresh_norms(self.average.network, islice(self.rows.epoch(self.seeds, self.epoch), steps))
 
     @torch.inference_mode()
-    def _judge(self, whole: bool) -> None:
-        """Validate, keep what is best, and stop the members whose patience or numbers are at an end."""
+    def judge(self) -> dict[int, list[float]]:
+        """Number of its last snapshots that join a member → validation loss of each member then.
+
+        All numbers are tried, 0 first: the first cycles may have ended with networks that are too bad to help.
+        """
         self.candidate.eval()
         earlier = [self.snapshots[epoch] for epoch in snapshots_before(self.recipe, self.epoch)]
-        losses = self.judged.losses(SnapshotEnsemble([*earlier, self.candidate]) if earlier else self.candidate)
-        better = []
+        counts = range(len(earlier) + 1) if self.validated else [len(earlier)]
+        tried = {}
+        for n in counts:
+            joined = earlier[len(earlier) - n :]
+            tried[n] = self.judged.losses(SnapshotEnsemble([*joined, self.candidate]) if joined else self.candidate)
+        return tried
+
+    def keep(self, losses: Sequence[float], *, whole: bool, better: bool, joined: int, stopped: bool) -> None:
+        """Take note of the members' losses, and keep the present weights where they are better than ever.
+
+        Parameters
+        ----------
+        losses: of each member. whole: whether the epoch was. joined: snapshots that the losses were found with.
+        """
         for m, (member, loss) in enumerate(zip(self.members, losses, strict=True)):
-            finite = math.isfinite(loss)
-            loss = loss if finite else math.inf
-            better.append(finite and (not self.validated or loss < member.best_loss))
-            best_epoch, best_loss = (self.epoch, loss) if better[m] else (member.best_epoch, member.best_loss)
-            patient = not self.validated or self.epoch - best_epoch < self.recipe.patience
             self.members[m] = replace(
                 member,
                 losses=(*member.losses, loss) if whole else member.losses,
-                best_epoch=best_epoch,
-                best_loss=best_loss,
+                best_epoch=self.epoch if better else member.best_epoch,
+                best_loss=loss if better else member.best_loss,
+                best_snapshots=joined if better else member.best_snapshots,
                 epoch=self.epoch,
                 steps=self.optimizer.steps,
-                stopped=not (finite and patient),
+                stopped=stopped,
             )
-        self._keep(better)
-
-    def _keep(self, better: Sequence[bool]) -> None:
-        """Copy the present weights of the members that are better than ever."""
-        if all(better):
+        if better:
             torch._foreach_copy_(list(self.best.values()), list(self.candidate_state.values()))
-        elif any(better):
-            which = torch.tensor(better, device=self.device)
-            for name in self.names & self.candidate_state.keys():
-                best, now = self.best[name], self.candidate_state[name]
-                best.copy_(torch.where(which.view(-1, *(1,) * (now.dim() - 1)), now, best))
+        self._keep_snapshots()
 
     def _snapshot(self, epoch: int) -> nn.Module:
         """The network that stood after an earlier epoch."""

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from automl.ensemble import Predictions, greedy_weights
+from automl.ensemble import Predictions, affordable_weights, greedy_weights, pruned
 
 
 def one_row(*values: float) -> NDArray[np.float32]:
@@ -69,3 +69,34 @@ def test_a_deadline_that_has_passed_leaves_the_best_single_model() -> None:
     weights = greedy_weights(one_row(0.5, 4), loss, size=50, deadline=time.monotonic())
     assert weights.tolist() == [1, 0]
     assert calls == 2
+
+
+def test_a_model_that_takes_too_much_work_is_not_added() -> None:
+    models = one_row(0, 4, 3)
+    weights = greedy_weights(models, distance_to(1), size=4, work=[5, 1, 10])
+    assert weights == pytest.approx([2 / 3, 0, 1 / 3])  # 0 + 0 + 3, off by nothing
+    assert greedy_weights(models, distance_to(1), size=4, work=[5, 1, 10], most_work=6).tolist() == [0.75, 0.25, 0.0]
+    assert greedy_weights(models, distance_to(1), size=4, work=[5, 10, 1], most_work=0).tolist() == [1.0, 0.0, 0.0]
+
+
+def test_pruning_leaves_out_what_hardly_lowers_the_loss() -> None:
+    models, weights = one_row(0.0, 2.0, 1.5), np.array([0.5, 0.49, 0.01])
+    loss = lambda p: 1 + distance_to(1)(p)  # noqa: E731
+    # All: 0.995, loss 1.005. Without the third: 0.98/0.99, loss 1.0101, half a per cent above.
+    assert pruned(models, weights, loss, tolerance=0.001).tolist() == weights.tolist()
+    assert pruned(models, weights, loss, tolerance=0.01) == pytest.approx([0.5 / 0.99, 0.49 / 0.99, 0.0])
+
+
+def test_pruning_keeps_a_model_and_stops_with_the_time() -> None:
+    models, weights = one_row(1.0, 1.0), np.array([0.5, 0.5])
+    assert (pruned(models, weights, distance_to(1), tolerance=0.5) > 0).sum() == 1
+    assert pruned(models, weights, distance_to(1), tolerance=0.5, deadline=0.0).tolist() == [0.5, 0.5]
+
+
+def test_cheap_models_that_are_better_together_are_preferred_to_a_costly_one() -> None:
+    # The first is the best alone (off by 0.5) and takes all the work; the mean of the others is off by nothing.
+    models = one_row(1.5, 0.0, 2.0)
+    weights = affordable_weights(
+        models, distance_to(1), size=2, single=[0.5, 1.0, 1.0], work=[10.0, 1.0, 1.0], most_work=10.0
+    )
+    assert weights.tolist() == [0.0, 0.5, 0.5]

@@ -150,8 +150,9 @@ def test_groups_are_kept_together() -> None:
 
 def test_a_splitter_sees_the_rows_in_their_own_order() -> None:
     trend = np.arange(80.0)
-    model = regressor(resampling=TimeSeriesSplit(2)).fit(trend[:, None], trend)
-    assert model.validation_loss_ > 1  # the future lies outside what was seen
+    # Trees cannot say of the future what lies outside what was seen.
+    model = regressor(families=["gradient_boosting"], resampling=TimeSeriesSplit(2)).fit(trend[:, None], trend)
+    assert model.validation_loss_ > 1
 
 
 @pytest.mark.parametrize(

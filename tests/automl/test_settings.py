@@ -39,7 +39,7 @@ def test_every_preset_names_a_method_fidelities_and_a_space(name: str) -> None:
 @pytest.mark.parametrize("name", SPACES)
 def test_every_search_space_joins_its_families_and_its_first_configurations_fit(name: str) -> None:
     found = space_settings(name)
-    space = joint_space([family(f) for f in found.families], found.updates())
+    space = joint_space([family(f) for f in found.families], found.updates(), parts=found.spaces())
     assert found.initial
     for partial in found.initial:
         assert complete(space, partial)

@@ -6,9 +6,11 @@ import pytest
 from ConfigSpace import Categorical, ConfigurationSpace, Constant, ForbiddenEqualsClause, Integer
 
 from automl.architectures.catalogue import FAMILIES, family
-from automl.architectures.family import inputs_of
+from automl.architectures.family import inputs_of, is_network, native
 from automl.errors import SettingError
-from automl.space import FAMILY, complete, joint_space, part_of, section
+from automl.preprocessing.choices import Preparation
+from automl.space import FAMILY, complete, joint_space, part_of, recipe_fields, section
+from automl.training.recipe import Recipe
 
 ALL = [family(name) for name in FAMILIES]
 OWN = {"prepare": "preparation_space", "train": "recipe_space"}
@@ -34,6 +36,15 @@ def test_samples_hold_what_their_family_needs_and_nothing_else(space: Configurat
         prefixes = {name.partition(":")[0] for name in config if name != FAMILY}
         assert prefixes == prefixes_of(chosen)
     assert seen == set(FAMILIES)
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if is_network(family(name))])
+def test_every_recipe_and_preparation_that_a_network_may_get_is_a_legal_one(name: str) -> None:
+    space = joint_space([family(name)], seed=0)
+    for sample in (space.get_default_configuration(), *space.sample_configuration(50)):
+        config = native(dict(sample))
+        Recipe(**{"epochs": 10} | recipe_fields(config, family(name), rows=100))
+        Preparation(**part_of(config, family(name), "prepare"))
 
 
 def test_conditions_inside_a_family_survive_the_joining(space: ConfigurationSpace) -> None:

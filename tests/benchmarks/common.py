@@ -31,6 +31,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import psutil
+from scipy.stats import rankdata
+from sklearn.datasets import make_classification
 from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, r2_score
 from sklearn.model_selection import train_test_split
 
@@ -107,6 +109,12 @@ def split(X: pd.DataFrame, y: np.ndarray, labels: bool) -> list[Any]:
     return parts
 
 
+def generated(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Always the same table of two classes: a fifth of the columns matter, a tenth of the labels are random."""
+    X, y = make_classification(rows, columns, n_informative=columns // 5, flip_y=0.1, random_state=0)
+    return X, y
+
+
 # Scores
 
 
@@ -115,22 +123,35 @@ def score(model: Any, X: pd.DataFrame, y: np.ndarray, labels: bool) -> dict[str,
     began = time.perf_counter()
     predicted = model.predict_proba(X) if labels else model.predict(X)
     seconds = time.perf_counter() - began
-    if not labels:
-        return {
-            "test_loss": math.sqrt(mean_squared_error(y, predicted)),
-            "score": float(r2_score(y, predicted)),
-            "predict_seconds": seconds,
-        }
+    return {**scored(predicted, model.classes_ if labels else None, y), "predict_seconds": seconds}
+
+
+def scored(predicted: np.ndarray, known: Sequence[Any] | np.ndarray | None, y: np.ndarray) -> dict[str, float]:
+    """Loss and score of values, or of probabilities of the labels that the model knows."""
+    if known is None:
+        return {"test_loss": math.sqrt(mean_squared_error(y, predicted)), "score": float(r2_score(y, predicted))}
     # A rare label may have no training row: its probability is 0, which the log loss clips.
-    classes = np.union1d(model.classes_, y)
+    named = np.asarray(known, dtype=object)
+    classes = np.union1d(named, y)
     whole = np.zeros((len(predicted), len(classes)))
-    whole[:, np.searchsorted(classes, model.classes_)] = predicted
-    best = np.asarray(model.classes_)[predicted.argmax(axis=1)]
-    return {
-        "test_loss": float(log_loss(y, whole, labels=classes)),
-        "score": float(accuracy_score(y, best)),
-        "predict_seconds": seconds,
-    }
+    whole[:, np.searchsorted(classes, named)] = predicted
+    best = named[predicted.argmax(axis=1)]
+    return {"test_loss": float(log_loss(y, whole, labels=classes)), "score": float(accuracy_score(y, best))}
+
+
+def ranks(rows: Sequence[Mapping[str, Any]], systems: Sequence[str]) -> list[dict[str, Any]]:
+    """Ranks by test loss on the tables of which all these systems have a row, and their means.
+
+    Systems without a loss, because they failed or were stopped, share the last ranks.
+    """
+    found: list[dict[str, Any]] = []
+    for table in dict.fromkeys(r["table"] for r in rows):
+        own = {r["system"]: r.get("test_loss") for r in rows if r["table"] == table}
+        if own.keys() >= set(systems):
+            losses = [math.inf if own[s] is None else own[s] for s in systems]
+            found.append({"table": table, **dict(zip(systems, rankdata(losses).tolist(), strict=True))})
+    means = {s: float(np.mean([row[s] for row in found])) for s in systems} if found else {}
+    return [*found, {"table": f"mean of {len(found)}", **means}]
 
 
 def autonet(labels: bool, **parameters: Any) -> Any:
@@ -138,6 +159,17 @@ def autonet(labels: bool, **parameters: Any) -> Any:
     from automl import AutoNetClassifier, AutoNetRegressor
 
     return (AutoNetClassifier if labels else AutoNetRegressor)(**parameters)
+
+
+def epochs(model: Any) -> dict[str, Any]:
+    """Passes over the training rows of the networks in a fitted ensemble of ours.
+
+    A member is a trial; what is counted is its own epochs up to its budget, those of the trials that it went on from
+    included. Its folds are trained side by side, each on its share of the rows, and count as one: the most of any.
+    """
+    history = model.history_
+    counts = [len(history[trial].result.curve) for trial in model.ensemble_.trials if history[trial].result.curve]
+    return {"networks": len(counts), "epochs": sum(counts), "epochs_most": max(counts, default=0)}
 
 
 def states(history: Any) -> dict[str, int]:
@@ -225,18 +257,34 @@ class Output:
     Parameters
     ----------
     path: None writes nothing.
+    continues: what all rows of the file have in common. A file that is there already is then gone on with, if it was
+        measured in the same way; without it, the file is overwritten.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, continues: Mapping[str, Any] | None = None) -> None:
         self.path = path
         self.rows: list[dict[str, Any]] = []
         # The load before the measurement tells whether the machine was idle.
-        self._head = {
+        self._head: dict[str, Any] = {
             "command": " ".join(["python", *(_short(a) for a in sys.argv)]),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": fresh(machine),  # elsewhere, because it imports torch
             "versions": versions(),
         }
+        say(
+            "{date}: {machine[cpus_usable]} of {machine[cpus]} cores, {machine[memory_gib]} GiB, "
+            "load {machine[load]}".format(**self._head)
+        )
+        if continues is not None:
+            self._head["conditions"] = _plain(continues)
+            if path is not None and path.exists():
+                self._go_on(json.loads(path.read_text()))
+
+    def _go_on(self, earlier: dict[str, Any]) -> None:
+        if earlier.get("conditions") != self._head["conditions"]:
+            sys.exit(f"{self.path} was measured with {earlier.get('conditions')}, this is {self._head['conditions']}")
+        self.rows = earlier["rows"]
+        self._head["before"] = [*earlier.get("before", ()), {k: earlier[k] for k in ("command", "date", "machine")}]
 
     def add(self, row: Mapping[str, Any]) -> None:
         self.rows.append(dict(row))
@@ -296,6 +344,12 @@ def _cell(value: Any) -> str:
         return f"{value:.4g}"
     text = str(value)
     return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
+
+
+def markdown(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table for RESULTS.md."""
+    rule = ["---"] * len(columns)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (columns, rule, *lines))
 
 
 def median(values: Sequence[float]) -> float:

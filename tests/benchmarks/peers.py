@@ -1,107 +1,76 @@
 """Our estimator on the tables on which other systems were measured, under the same conditions.
 
     python tests/benchmarks/peers.py --data FOLDER --out peers.json
+    python tests/benchmarks/peers.py --data FOLDER --automl-python ENVIRONMENT/bin/python --out peers.json
+    python tests/benchmarks/peers.py --data FOLDER --families neural --out neural.json
 
 `train_test_split(test_size=0.25, random_state=0, stratify=y)`, 60 s, two workers; each fit in a new interpreter, whose
-process tree is watched from outside. A trial of five folds counts as one. Required: mean log loss at most 0.300 over
-credit_g, soybean, phoneme and magic, and at least 60 finished trials on credit_g. Exits with 1 where that does not
-hold; what is compared with the figures of others is one split, whose standard error is about .02 in log loss on
-credit_g.
+process tree is watched from outside. AutoGluon and FLAML run by the interpreter of `--automl-python`; their imports do
+not count, ours do. A trial of five folds counts as one. With `--families neural` our networks alone stand beside
+Auto-PyTorch; how their epochs are counted stands in `common.epochs`.
+
+Required, with all families: mean log loss at most 0.300 over credit_g, soybean, phoneme and magic, and at least 60
+finished trials on credit_g. Exits with 1 where that does not hold; what is compared with the figures of others is one
+split, whose standard error is about .02 in log loss on credit_g.
 """
 
 from __future__ import annotations
 
-import contextlib
+import argparse
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 from common import (
     Output,
     add_settings,
     attempt,
     autonet,
     data_folder,
+    epochs,
     fresh,
     load_peer,
     median,
     parser,
+    ranks,
     say,
     score,
+    scored,
     show,
     split,
     states,
 )
+from elsewhere import ask
+from memory import Memory
 
 SETS = ("credit_g", "soybean", "phoneme", "magic", "vehicle")
 COMPARED = SETS[:4]
-OTHERS = {
-    "HistGradientBoosting": (0.515, 0.247, 0.243, 0.283),
-    "FLAML 2.7": (0.467, 0.182, 0.265, 0.273),
-    "bagged baseline, no search": (0.453, 0.199, 0.226, 0.275),
+OURS = "AutoNet"
+AUTOML = ("AutoGluon", "FLAML")
+STOP = 600.0
+"""Seconds after which one of them is stopped: its limit is its own to keep."""
+RECORDED = {
+    "HistGradientBoosting": ((0.515, 0.772, 1), (0.247, 0.942, 4), (0.243, 0.899, 1), (0.283, 0.889, 1)),
+    "FLAML 2.7": ((0.467, 0.776, 60), (0.182, 0.947, 61), (0.265, 0.913, 61), (0.273, 0.895, 62)),
+    "AutoGluon 1.6 medium": ((0.442, 0.788, 17), (0.573, 0.924, 62), (0.236, 0.906, 62), (0.295, 0.890, 62)),
+    "bagged baseline, no search": ((0.453, 0.784, 15), (0.199, 0.924, 196), (0.226, 0.916, 38), (0.275, 0.889, 52)),
 }
-"""Log loss of others on COMPARED, measured on 2 cores with the same split and limit."""
+"""Log loss, accuracy and fit seconds of others on COMPARED, measured on 2 cores with the same split and limit."""
+RECORDED_NEURAL = {
+    "Auto-PyTorch 0.2.1": ((0.509, 0.768, 78), (1.381, 0.912, 104), (0.240, 0.894, 82), (0.283, 0.888, 78)),
+    "Auto-PyTorch, networks only": (None, None, (0.438, 0.809, 70), None),
+    "AutoGluon 1.6, networks only": ((0.442, 0.788, 24), (0.772, 0.901, 13), (0.259, 0.892, 58), (0.277, 0.888, 57)),
+}
+"""The same of systems that train networks; None where it was not measured."""
 MOST_LOSS = 0.300
 LEAST_TRIALS = 60
-SAMPLE = 0.1
-"""Seconds between looks at the resident memory."""
-SAMPLES_A_PROPORTIONAL = 10
-"""Looks at the resident memory per look at the proportional one, which is slow to read."""
 SHOWN = (
-    *("table", "test_loss", "score", "seconds", "finished", "states", "members"),
-    *("peak_rss_gib", "peak_pss_gib", "processes", "predict_1000", "error"),
+    *("table", "system", "test_loss", "score", "seconds", "finished", "states", "members", "networks", "epochs"),
+    *("epochs_most", "peak_rss_gib", "peak_pss_gib", "processes", "predict_1000", "error"),
 )
-
-
-class Memory:
-    """Peak memory of a process and all below it, sampled in a thread.
-
-    Attributes
-    ----------
-    rss: peak of the summed resident sizes, bytes; pages that processes share count once for each.
-    pss: peak of the summed proportional sizes, in which shared pages count once; 0 where the system tells none.
-    processes: most processes at once.
-    """
-
-    def __init__(self) -> None:
-        self.rss = self.pss = self.processes = 0
-        self._stop = threading.Event()
-
-    def watch(self, pid: int) -> Callable[[], None]:
-        """Begin with this process; returns what ends it."""
-        thread = threading.Thread(target=self._sample, args=(psutil.Process(pid),), daemon=True)
-        thread.start()
-
-        def stop() -> None:
-            self._stop.set()
-            thread.join()
-
-        return stop
-
-    def _sample(self, root: psutil.Process) -> None:
-        looks = 0
-        while not self._stop.wait(SAMPLE):
-            tree = [root]
-            with contextlib.suppress(psutil.Error):
-                tree += root.children(recursive=True)
-            self.processes = max(self.processes, len(tree))
-            self.rss = max(self.rss, sum(_of(p, "rss") for p in tree))
-            if looks % SAMPLES_A_PROPORTIONAL == 0:
-                self.pss = max(self.pss, sum(_of(p, "pss") for p in tree))
-            looks += 1
-
-
-def _of(process: psutil.Process, kind: str) -> int:
-    try:
-        info = process.memory_info() if kind == "rss" else process.memory_full_info()
-        return int(getattr(info, kind, 0))
-    except psutil.Error:  # it has ended meanwhile
-        return 0
 
 
 def fit_row(folder: Path, name: str, limit: float, jobs: int, seed: int, settings: dict[str, Any]) -> dict[str, Any]:
@@ -122,6 +91,7 @@ def fit_row(folder: Path, name: str, limit: float, jobs: int, seed: int, setting
         "states": states(model.history_),
         "families": _families(model),
         "members": len(model.ensemble_.members),
+        **epochs(model),
         "predict_1000": median(later),
         "predict_1000_first": first,
     }
@@ -142,38 +112,57 @@ def _seconds(call: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
-def measured(folder: Path, name: str, limit: float, jobs: int, seed: int, settings: dict[str, Any]) -> dict[str, Any]:
+def measured(folder: Path, name: str, system: str, args: argparse.Namespace) -> dict[str, Any]:
     """A row with the memory of its process tree."""
     memory = Memory()
-    row = attempt(fresh, fit_row, folder, name, limit, jobs, seed, settings, watch=memory.watch)
-    return {
-        "table": name,
-        **row,
-        "peak_rss_gib": memory.rss / 2**30,
-        "peak_pss_gib": memory.pss / 2**30,
-        "processes": memory.processes,
-    }
+    if system == OURS:
+        given = (fit_row, folder, name, args.limit, args.jobs, args.seed, args.settings)
+        row = attempt(fresh, *given, watch=memory.watch)
+    else:
+        row = attempt(automl_row, folder, name, system, args, memory)
+    return {"table": name, "system": system, **row, **memory.peaks()}
 
 
-def compare(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Our log losses on the compared tables beside those of others; no mean where a table is missing."""
-    own = {r["table"]: r.get("test_loss") for r in rows}
-    found: list[dict[str, Any]] = [{"system": "AutoNet", **{t: own.get(t) for t in COMPARED}}]
-    found += [{"system": s, **dict(zip(COMPARED, losses, strict=True))} for s, losses in OTHERS.items()]
-    for row in found:
-        losses = [row[t] for t in COMPARED]
-        row["mean"] = None if None in losses else float(np.mean(losses))
+def automl_row(folder: Path, name: str, system: str, args: argparse.Namespace, memory: Memory) -> dict[str, Any]:
+    """One fit of AutoGluon or FLAML and its scores."""
+    X, y = load_peer(folder, name)
+    train, test, y_train, y_test = split(X, y, labels=True)
+    parts = {"train": (train, y_train), "test": (test, y_test)}
+    job = {"system": system, "labels": True, "time_limit": args.limit, "seed": args.seed, "jobs": args.jobs}
+    answer = ask(args.automl_python, "automl_peer.py", parts, job, threads=args.jobs, limit=STOP, watch=memory.watch)
+    predicted = np.array(answer.pop("predicted"))
+    return {**scored(predicted, answer.pop("classes"), y_test), **answer}
+
+
+def recorded(neural: bool) -> list[dict[str, Any]]:
+    """Rows of what was measured before."""
+    return [
+        {"table": table, "system": system, **dict(zip(("test_loss", "score", "seconds"), figures, strict=True))}
+        for system, measurements in (RECORDED_NEURAL if neural else RECORDED).items()
+        for table, figures in zip(COMPARED, measurements, strict=True)
+        if figures is not None
+    ]
+
+
+def compare(rows: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    """A figure of every system on the compared tables; no mean where a table is missing."""
+    found = []
+    for system in dict.fromkeys(r["system"] for r in rows):
+        own = {r["table"]: r.get(key) for r in rows if r["system"] == system}
+        figures = [own.get(t) for t in COMPARED]
+        mean = None if None in figures else float(np.mean(figures))
+        found.append({"system": system, **dict(zip(COMPARED, figures, strict=True)), "mean": mean})
     return found
 
 
-def verdicts(rows: list[dict[str, Any]], compared: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What is required, beside what was measured; only what these rows can tell."""
+def verdicts(rows: list[dict[str, Any]], losses: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is required of ours, beside what was measured; only what these rows can tell."""
     found = []
-    mean = compared[0]["mean"]
+    mean = next((row["mean"] for row in losses if row["system"] == OURS), None)
     if mean is not None:
         found.append({"what": "mean log loss", "measured": mean, "required": MOST_LOSS, "met": mean <= MOST_LOSS})
     for row in rows:
-        if row["table"] == "credit_g":
+        if row["table"] == "credit_g" and row["system"] == OURS:
             trials = row.get("finished", 0)
             what = {"what": "trials on credit_g", "measured": trials, "required": LEAST_TRIALS}
             found.append({**what, "met": trials >= LEAST_TRIALS})
@@ -183,22 +172,48 @@ def verdicts(rows: list[dict[str, Any]], compared: list[dict[str, Any]]) -> list
 def main() -> int:
     made = parser(__doc__)
     made.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
+    made.add_argument("--systems", nargs="+", choices=("ours", *AUTOML), help="default: ours and those that are there")
+    made.add_argument("--automl-python", type=Path, help="interpreter of an environment with AutoGluon and FLAML")
+    made.add_argument("--families", choices=("neural",), help="ours with networks alone, beside Auto-PyTorch")
     made.add_argument("--limit", type=float, default=60.0, help="seconds")
     made.add_argument("--jobs", type=int, default=2)
     add_settings(made)
     args = made.parse_args()
+    if args.automl_python is None and set(args.systems or ()) & set(AUTOML):
+        made.error("AutoGluon and FLAML need --automl-python")
+    neural = args.families is not None
+    if neural:
+        args.settings = {**args.settings, "families": args.families}
+    systems = args.systems or ["ours", *(AUTOML if args.automl_python is not None else ())]
     folder, output = data_folder(args), Output(args.out)
     for name in args.sets:
-        row = measured(folder, name, args.limit, args.jobs, args.seed, args.settings)
-        output.add(row)
-        say(f"{name}: {row.get('error') or 'loss {test_loss:.4f}, {finished} trials, {seconds:.1f} s'.format(**row)}")
-    show(f"AutoNet, {args.limit:g} s", output.rows, SHOWN)
-    compared = compare(output.rows)
-    show("Log loss beside others", compared, ["system", *COMPARED, "mean"])
-    met = verdicts(output.rows, compared)
+        for system in (OURS if s == "ours" else s for s in systems):
+            row = measured(folder, name, system, args)
+            output.add(row)
+            say(f"{name} {system}: {row.get('error') or 'loss {test_loss:.4f}, {seconds:.1f} s'.format(**row)}")
+    return report(output, args.limit, neural)
+
+
+def report(output: Output, limit: float, neural: bool) -> int:
+    """Print the tables; the script's exit status."""
+    rows = output.rows
+    show(f"Fits, {limit:g} s", rows, SHOWN)
+    here = list(dict.fromkeys(r["system"] for r in rows))
+    places = ranks(rows, here)
+    show("Ranks by log loss, of those measured now", places, ["table", *here])
+    both = [*rows, *recorded(neural)]
+    losses, accuracies, seconds = (compare(both, key) for key in ("test_loss", "score", "seconds"))
+    columns = ["system", *COMPARED, "mean"]
+    show("Log loss beside what was measured before", losses, columns)
+    show("Accuracy", accuracies, columns)
+    show("Fit seconds", seconds, columns)
+    whole = [row["system"] for row in losses if row["mean"] is not None]
+    beside = ranks([r for r in both if r["table"] in COMPARED], whole) if whole else []
+    show("Ranks by log loss, of all on the four", beside, ["table", *whole])
+    met = [] if neural else verdicts(rows, losses)
     show("Required", met, ["what", "measured", "required", "met"])
-    output.write(compared=compared, required=met)
-    return int(any("error" in row for row in output.rows) or not all(v["met"] for v in met))
+    output.write(ranks=places, compared=losses, accuracies=accuracies, ranks_beside=beside, required=met)
+    return int(any("error" in row for row in rows) or not all(v["met"] for v in met))
 
 
 if __name__ == "__main__":

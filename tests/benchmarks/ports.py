@@ -11,10 +11,7 @@ Reported are mean and standard deviation of the test loss (log loss or RMSE) ove
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +21,7 @@ import numpy as np
 import pandas as pd
 import torch
 from common import Output, attempt, data_folder, load_table, parser, say, show
+from elsewhere import ask
 from sklearn.model_selection import train_test_split
 
 from automl.architectures.catalogue import family
@@ -37,7 +35,6 @@ from automl.space import FAMILY, complete, joint_space
 from automl.task import Task
 
 TABLES = ("credit_g", "phoneme", "abalone")
-SIDE = Path(__file__).with_name("ports_peer.py")
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ class Port:
     short: dict[str, Any]
 
 
-TABM = {"arch_type": "tabm-mini", "tabm_k": 16, "d_block": 128, "n_blocks": 2, "dropout": 0.1, "num_emb_type": "pwl"}
+TABM = {"arch_type": "tabm-mini", "tabm_k": 8, "d_block": 128, "n_blocks": 2, "dropout": 0.1, "num_emb_type": "pwl"}
 TABM |= {"num_emb_n_bins": 48, "d_embedding": 8, "lr": 2e-3, "weight_decay": 3e-4, "gradient_clipping_norm": 1.0}
 PORTS = (
     Port("realmlp", "RealMLP_TD", 256, {True: {"val_metric_name": "cross_entropy"}, False: {}}, {}, {}),
@@ -113,14 +110,8 @@ def ours(task: Task, test: np.ndarray, port: Port, seed: int, epochs: int, chang
 
 
 def theirs(python: Path, X: pd.DataFrame, y: np.ndarray, labels: bool, part: np.ndarray, job: dict[str, Any]) -> Any:
-    with tempfile.TemporaryDirectory() as name:
-        table, description = Path(name, "table.parquet"), Path(name, "job.json")
-        X.assign(target=y, part=part).to_parquet(table)
-        description.write_text(json.dumps({**job, "labels": labels, "table": str(table)}))
-        ended = subprocess.run([python, SIDE, description], capture_output=True, text=True, cwd=name, check=False)
-        if ended.returncode:
-            raise RuntimeError(ended.stderr[-2000:])
-        return json.loads(ended.stdout.strip().splitlines()[-1])
+    parts = {name: (X[part == name], y[part == name]) for name in ("train", "valid", "test")}
+    return ask(python, "ports_peer.py", parts, {**job, "labels": labels}, threads=1)
 
 
 def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -2,45 +2,38 @@
 
     python ports_peer.py JOB.json
 
-The job names the model, its parameters, the seed and a parquet file with the columns `target` and `part` ("train",
-"valid" or "test"); the answer is a line of JSON with the test loss and the CPU seconds of the fit.
+The job names the model, its parameters and the seed; see side.py. The answer is the test loss and the CPU seconds of
+the fit.
 """
 
-import json
+from __future__ import annotations
+
 import math
-import os
-import sys
 import time
+from typing import Any
 
-os.environ["OMP_NUM_THREADS"] = "1"
-
-import pandas as pd
 import torch
+from side import Part, answer, kinds
 from sklearn.metrics import log_loss, mean_squared_error
 
 
-def main() -> None:
+def measured(job: dict[str, Any], parts: dict[str, Part]) -> dict[str, Any]:
     from pytabkit.models.sklearn import sklearn_interfaces as models
 
     torch.set_num_threads(1)
-    with open(sys.argv[1]) as file:
-        job = json.load(file)
-    frame = pd.read_parquet(job["table"])
-    part, y = frame.pop("part"), frame.pop("target")
-    split = {name: (frame[part == name], y[part == name].to_numpy()) for name in ("train", "valid", "test")}
     kind = "Classifier" if job["labels"] else "Regressor"
     made = getattr(models, f"{job['model']}_{kind}")
     model = made(random_state=job["seed"], device="cpu", n_threads=1, **job["parameters"])
     began = time.process_time()
-    model.fit(*split["train"], *split["valid"])
+    model.fit(*parts["train"], *parts["valid"], cat_col_names=kinds(parts["train"][0])[0])
     seconds = time.process_time() - began
-    X, truth = split["test"]
+    X, truth = parts["test"]
     if job["labels"]:
         loss = log_loss(truth, model.predict_proba(X), labels=model.classes_)
     else:
         loss = math.sqrt(mean_squared_error(truth, model.predict(X)))
-    print(json.dumps({"loss": float(loss), "seconds": seconds}))
+    return {"loss": float(loss), "seconds": seconds}
 
 
 if __name__ == "__main__":
-    main()
+    answer(measured)

@@ -1,11 +1,16 @@
-"""Our estimator against scikit-learn's defaults on tables, and the wall clock of `fit`.
+"""Our estimator against the defaults of six others on tables, and the wall clock of `fit`.
 
-    python tests/benchmarks/tables.py --data FOLDER --limits 60 --out tables.json
-    python tests/benchmarks/tables.py --data FOLDER --limits 10 30 60 --rank-at 60 --out tables.json
+    python tests/benchmarks/tables.py --data FOLDER --peer-python ENVIRONMENT/bin/python --out tables.json
+    python tests/benchmarks/tables.py --data FOLDER --systems ours --limits 10 30 60 --out tables.json
+    python tests/benchmarks/tables.py --data FOLDER --systems peers --tables adult --out tables.json
     python tests/benchmarks/tables.py --data FOLDER --clock-only --limits 10 30 60 --out clock.json
+    python tests/benchmarks/tables.py --markdown tables.json
 
 75/25 split (stratified for labels), log loss or RMSE on the test part. Every fit of ours runs in a new interpreter
-unless `--warm` is given, so that what the first fit of a process has to load counts against its limit.
+unless `--warm` is given, so that what the first fit of a process has to load counts against its limit. The peers run
+to their own end, imports not counted, by the interpreter of `--peer-python` (RealMLP_TD and TabM_D need pytabkit);
+what takes longer than `--peer-limit` is stopped and ranks last. A file that is there is gone on with: what it holds
+is not measured again, unless it failed.
 
 Required: `fit` ends within max(5 %, 2 s) of its limit. Exits with 1 where it does not.
 """
@@ -13,15 +18,14 @@ Required: `fit` ends within max(5 %, 2 s) of its limit. Exits with 1 where it do
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
 import sys
 import time
-import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from common import (
     Output,
     add_settings,
@@ -30,27 +34,40 @@ from common import (
     data_folder,
     fresh,
     load_table,
+    markdown,
     parser,
+    ranks,
     reason,
     say,
     score,
+    scored,
     show,
 )
 from common import split as split_table
 from common import states as count_states
-from scipy.stats import rankdata
+from elsewhere import ask, has
 
 DEVELOPMENT = {
+    "soybean": "683 rows, 19 classes, all categorical, missing cells",
+    "anneal": "898 rows, two thirds of the cells missing, 5 uneven classes",
+    "vehicle": "846 rows, 4 classes, numbers only: networks do well",
     "credit_g": "1000 rows, mixed columns: noise rules, the ensemble matters",
-    "soybean": "19 classes, all categorical, missing cells",
-    "anneal": "two thirds of the cells missing, 5 uneven classes",
-    "vehicle": "small, 4 classes, numbers only: networks do well",
-    "phoneme": "5 numbers, medium: trees do well",
+    "car": "1728 rows of 6 categories that a rule decides",
     "madelon": "500 columns of which 20 matter",
+    "mlbench_dna": "180 columns of two categories",
+    "phoneme": "5 numbers, medium: trees do well",
+    "marketing": "9 classes that overlap",
+    "pendigits": "10 classes, 16 numbers, 11 thousand rows",
+    "magic_telescope": "19 thousand rows, numbers",
+    "bank_marketing": "45 thousand rows, 9 of 16 columns categorical, uneven classes",
+    "electricity": "45 thousand rows, numbers: trees do well",
     "adult": "49 thousand rows, categorical, missing cells",
-    "insurance": "small regression, categorical",
+    "insurance": "1338 rows, regression, categorical",
+    "abalone": "4177 rows, regression on whole numbers",
     "kin8nm": "smooth regression: networks do well",
-    "diamonds": "54 thousand rows, regression, categorical",
+    "elevators": "17 thousand rows, regression, small values",
+    "house8L": "23 thousand rows, regression, heavy tails",
+    "housing": "506 rows, regression",
 }
 CLOCK = {
     "arcene": "200 rows × 10 000 columns",
@@ -59,83 +76,30 @@ CLOCK = {
     "leaf_flavia": "32 classes, mixed columns",
     "nursery": "all categorical, a class of 2 rows",
     "hypothyroid": "missing cells, a class of 2 rows",
-    "electricity": "45 thousand rows, numbers",
+    "diamonds": "54 thousand rows, regression, categorical",
     "triazines": "186 rows × 60 columns, regression",
     "pol": "15 thousand rows × 48 columns, regression",
     "iris": "150 rows: trials are short, so what is around them counts",
 }
+CLOCK_TOO = (
+    *("credit_g", "soybean", "anneal", "vehicle", "phoneme", "madelon", "adult", "insurance", "kin8nm"),
+    "electricity",
+)
+"""Those for development on which the clock is measured."""
 OURS = "AutoNet"
+PEERS = {
+    "LightGBM": "lightgbm",
+    "CatBoost": "catboost",
+    "HistGradientBoosting": "sklearn",
+    "RandomForest": "sklearn",
+    "RealMLP_TD": "pytabkit",
+    "TabM_D": "pytabkit",
+}
+"""The module that each needs."""
 SHOWN = (
     *("table", "system", "limit", "seconds", "overrun", "within", "finished"),
-    *("validation_loss", "test_loss", "score", "predict_seconds", "error"),
+    *("validation_loss", "test_loss", "score", "predict_seconds", "stopped", "error"),
 )
-
-
-# Baselines
-
-
-def _columns(X: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """Names of the columns with categories and with numbers; empty ones, which boosting cannot bin, are left out."""
-    names = [str(c) for c in X.columns if X[c].notna().any()]
-    numbers = [c for c in names if pd.api.types.is_numeric_dtype(X[c])]
-    return [c for c in names if c not in numbers], numbers
-
-
-def _boosting(X: pd.DataFrame, labels: bool, seed: int, jobs: int) -> Any:
-    from sklearn.compose import make_column_transformer
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OrdinalEncoder
-
-    categories, numbers = _columns(X)
-    ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan)
-    native = [i for i, c in enumerate(categories) if X[c].nunique() <= 255]  # its limit; others are numbers to it
-    kind = HistGradientBoostingClassifier if labels else HistGradientBoostingRegressor
-    return make_pipeline(
-        make_column_transformer((ordinal, categories), ("passthrough", numbers)),
-        kind(random_state=seed, categorical_features=native or None),
-    )
-
-
-def _forest(X: pd.DataFrame, labels: bool, seed: int, jobs: int) -> Any:
-    from sklearn.compose import make_column_transformer
-    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OrdinalEncoder
-
-    categories, numbers = _columns(X)
-    ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1)
-    kind = RandomForestClassifier if labels else RandomForestRegressor
-    return make_pipeline(
-        make_column_transformer(
-            (ordinal, categories), (SimpleImputer(strategy="median", keep_empty_features=True), numbers)
-        ),
-        kind(random_state=seed, n_jobs=jobs),
-    )
-
-
-def _network(X: pd.DataFrame, labels: bool, seed: int, jobs: int) -> Any:
-    from sklearn.compose import TransformedTargetRegressor, make_column_transformer
-    from sklearn.impute import SimpleImputer
-    from sklearn.neural_network import MLPClassifier, MLPRegressor
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-    categories, numbers = _columns(X)
-    prepare = make_column_transformer(
-        (OneHotEncoder(handle_unknown="ignore", sparse_output=False), categories),
-        (make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()), numbers),
-    )
-    if labels:
-        return make_pipeline(prepare, MLPClassifier(random_state=seed))
-    # Without scaled targets the network has not converged after its default 200 epochs on most tables.
-    return TransformedTargetRegressor(
-        make_pipeline(prepare, MLPRegressor(random_state=seed)), transformer=StandardScaler()
-    )
-
-
-BASELINES: dict[str, Callable[..., Any]] = {"HistGradientBoosting": _boosting, "RandomForest": _forest, "MLP": _network}
 
 
 # Rows
@@ -165,33 +129,21 @@ def our_row(folder: Path, name: str, limit: float, jobs: int, seed: int, setting
     return row
 
 
-def baseline_row(folder: Path, name: str, system: str, jobs: int, seed: int) -> dict[str, Any]:
-    """One fit of a baseline."""
+def peer_row(folder: Path, name: str, system: str, args: argparse.Namespace) -> dict[str, Any]:
+    """One fit of a peer, or `stopped`: the seconds after which it was."""
     X, y, labels = load_table(folder, name)
     train, test, y_train, y_test = split_table(X, y, labels)
-    model = BASELINES[system](train, labels, seed, jobs)
-    began = time.monotonic()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the network has not converged is part of its defaults
-        model.fit(train, y_train)
-        seconds = time.monotonic() - began
-        return {"seconds": seconds, **score(model, test, y_test, labels)}
+    parts = {"train": (train, y_train), "test": (test, y_test)}
+    job = {"system": system, "labels": labels, "seed": args.seed, "jobs": args.jobs}
+    try:
+        answer = ask(args.peer_python, "tables_peer.py", parts, job, threads=args.jobs, limit=args.peer_limit)
+    except subprocess.TimeoutExpired:
+        return {"stopped": args.peer_limit}
+    predicted = np.array(answer.pop("predicted"))
+    return {**scored(predicted, answer.pop("classes"), y_test), **answer}
 
 
-# Ranks
-
-
-def ranks(rows: list[dict[str, Any]], limit: float) -> list[dict[str, Any]]:
-    """Ranks by test loss of a table's systems, ours under this limit; one that failed ranks last."""
-    found: list[dict[str, Any]] = []
-    for table in dict.fromkeys(r["table"] for r in rows):
-        own = [r for r in rows if r["table"] == table and r["limit"] in (None, limit)]
-        losses = [r.get("test_loss", np.inf) for r in own]
-        places = rankdata(losses).tolist()
-        found.append({"table": table, **{r["system"]: place for r, place in zip(own, places, strict=True)}})
-    systems = [OURS, *BASELINES]
-    means = {s: float(np.mean([row[s] for row in found if s in row])) for s in systems if any(s in r for r in found)}
-    return [*found, {"table": "mean", **means}]
+# Ranks and tables
 
 
 def clock(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -209,47 +161,120 @@ def clock(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
+def as_markdown(rows: list[dict[str, Any]], limit: float) -> str:
+    """Loss, score and seconds of each system on each table, ours under this limit, and the mean ranks."""
+    rows = [r for r in rows if r["limit"] in (None, limit)]
+    systems = present(rows)
+    places = {row["table"]: row for row in ranks(rows, systems)}
+    lines = []
+    for table in dict.fromkeys(r["table"] for r in rows):
+        own = {r["system"]: r for r in rows if r["table"] == table}
+        best = min((r["test_loss"] for r in own.values() if "test_loss" in r), default=None)
+        rank = places.get(table, {}).get(OURS)
+        lines.append([table, *(_cell(own.get(s), best) for s in systems), "" if rank is None else f"{rank:g}"])
+    last = list(places.values())[-1]
+    means = [f"{last[s]:.2f}" if s in last else "–" for s in systems]
+    lines.append([f"**mean rank** ({last['table'].removeprefix('mean of ')} tables)", *means, ""])
+    names = [f"{s} {limit:g} s" if s == OURS else s for s in systems]
+    return markdown(["table: loss / score / fit seconds", *names, f"rank of {OURS}"], lines)
+
+
+def _cell(row: dict[str, Any] | None, best: float | None) -> str:
+    if row is None:
+        return "–"
+    if "stopped" in row:
+        return f"> {row['stopped']:g} s"
+    if "test_loss" not in row:
+        return "failed"
+    loss = f"{row['test_loss']:.4g}"
+    return f"{f'**{loss}**' if row['test_loss'] == best else loss} / {row['score']:.3f} / {row['seconds']:.1f}"
+
+
+def present(rows: list[dict[str, Any]]) -> list[str]:
+    """The systems of which there is a row."""
+    return [s for s in (OURS, *PEERS) if any(r["system"] == s for r in rows)]
+
+
 def main() -> int:
-    made = parser(__doc__)
-    made.add_argument("--tables", nargs="+", help="default: the 10 for development; 10 more with --clock-only")
-    made.add_argument("--limits", nargs="+", type=float, default=[60.0], help="seconds")
-    made.add_argument("--rank-at", type=float, help="limit whose fits are ranked; default: the longest")
-    made.add_argument("--jobs", type=int, default=2)
-    made.add_argument("--clock-only", action="store_true", help="no baselines")
-    made.add_argument("--warm", action="store_true", help="all fits in this process")
-    add_settings(made)
-    args = made.parse_args()
-    rank_at = max(args.limits) if args.rank_at is None else args.rank_at
-    if rank_at not in args.limits:
-        made.error(f"--rank-at {rank_at:g} is not among --limits")
-    output = Output(args.out)
+    args = arguments()
+    if args.markdown is not None:
+        file = json.loads(args.markdown.read_text())
+        limits = [r["limit"] for r in file["rows"] if r["limit"] is not None]
+        say(as_markdown(file["rows"], args.rank_at or max(limits, default=0.0)))
+        return 0
+    conditions = {"seed": args.seed, "jobs": args.jobs, "warm": args.warm, "settings": args.settings}
+    output = Output(args.out, continues=conditions)
     measure(args, data_folder(args), output)
     show("Fits", output.rows, SHOWN)
     times = clock(output.rows)
     show("Wall clock", times, ["limit", "fits", "late", "failed", "worst", "table"])
-    places = [] if args.clock_only else ranks(output.rows, rank_at)
-    show(f"Ranks by test loss, {OURS} at {rank_at:g} s", places, ["table", OURS, *BASELINES])
+    limit = args.rank_at or max(args.limits)
+    ranked = [r for r in output.rows if r["limit"] in (None, limit)]
+    places = [] if args.clock_only else ranks(ranked, present(ranked))
+    show(f"Ranks by test loss, {OURS} at {limit:g} s", places, ["table", *present(ranked)])
     output.write(clock=times, ranks=places)
     return int(any(row.get("within") is False or "error" in row for row in output.rows))
 
 
+def arguments() -> argparse.Namespace:
+    """What the command line says, the systems by their names."""
+    made = parser(__doc__)
+    made.add_argument("--tables", nargs="+", help="default: the 20 for development; 20 others with --clock-only")
+    made.add_argument(
+        "--systems", nargs="+", choices=("ours", "peers", *PEERS), help="default: ours and the peers that are there"
+    )
+    made.add_argument("--limits", nargs="+", type=float, default=[60.0], help="of ours, seconds")
+    made.add_argument("--rank-at", type=float, help="limit whose fits are ranked; default: the longest")
+    made.add_argument("--peer-python", type=Path, default=Path(sys.executable), help="interpreter that has the peers")
+    made.add_argument("--peer-limit", type=float, default=600.0, help="seconds, start and prediction included")
+    made.add_argument("--jobs", type=int, default=2)
+    made.add_argument("--clock-only", action="store_true", help="no peers")
+    made.add_argument("--warm", action="store_true", help="all fits in this process")
+    made.add_argument("--markdown", type=Path, metavar="JSON", help="print this file's rows for RESULTS.md, no more")
+    add_settings(made)
+    args = made.parse_args()
+    if args.markdown is not None:
+        return args
+    if args.rank_at is not None and args.rank_at not in args.limits:
+        made.error(f"--rank-at {args.rank_at:g} is not among --limits")
+    wanted = ["ours"] if args.clock_only else args.systems or ["ours", "peers"]
+    there = [s for s, module in PEERS.items() if {s, "peers"} & set(wanted) and has(args.peer_python, module)]
+    missing = [s for s in PEERS if s in wanted and s not in there]
+    if missing:
+        made.error(f"{args.peer_python} has no {', '.join(missing)}; name an environment that does with --peer-python")
+    args.systems = [*(s for s in ("ours",) if s in wanted), *there]
+    return args
+
+
 def measure(args: argparse.Namespace, folder: Path, output: Output) -> None:
-    """All fits, the tables one after another."""
-    tables = args.tables or [*DEVELOPMENT, *(CLOCK if args.clock_only else ())]
-    for name in tables:
-        for limit in args.limits:
-            given = (our_row, folder, name, limit, args.jobs, args.seed, args.settings)
-            row = attempt(*given) if args.warm else attempt(fresh, *given)
-            _put(output, {"table": name, "system": OURS, "limit": limit, **row})
-        for system in () if args.clock_only else BASELINES:
-            row = attempt(baseline_row, folder, name, system, args.jobs, args.seed)
-            _put(output, {"table": name, "system": system, "limit": None, **row})
+    """All fits that the file does not hold yet, the tables one after another."""
+    for name in args.tables or ([*CLOCK_TOO, *CLOCK] if args.clock_only else DEVELOPMENT):
+        for system in args.systems:
+            for limit in args.limits if system == "ours" else (None,):
+                key = {"table": name, "system": OURS if system == "ours" else system, "limit": limit}
+                if _measured(output, key):
+                    continue
+                if limit is None:
+                    row = attempt(peer_row, folder, name, system, args)
+                else:
+                    given = (our_row, folder, name, limit, args.jobs, args.seed, args.settings)
+                    row = attempt(*given) if args.warm else attempt(fresh, *given)
+                _put(output, {**key, **row})
+
+
+def _measured(output: Output, key: dict[str, Any]) -> bool:
+    """Whether there is a row of it; one that failed is taken out, to be measured again."""
+    same = [r for r in output.rows if key.items() <= r.items()]
+    output.rows = [r for r in output.rows if r not in same or "error" not in r]
+    return any("error" not in r for r in same)
 
 
 def _put(output: Output, row: dict[str, Any]) -> None:
     output.add(row)
     limit = "" if row["limit"] is None else f" {row['limit']:g} s"
-    told = row.get("error") or f"loss {row['test_loss']:.4f}, {row['seconds']:.1f} s"
+    told = row.get("error") or (
+        "stopped" if "stopped" in row else "loss {test_loss:.4f}, {seconds:.1f} s".format(**row)
+    )
     say(f"{row['table']} {row['system']}{limit}: {told}")
 
 

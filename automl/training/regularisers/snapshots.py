@@ -1,7 +1,8 @@
 """Which networks of a run make up its snapshot ensemble (Huang et al. 2017, arXiv:1704.00109).
 
-After any epoch, the ensemble is the present network and those at the ends of the cycles before, as many as the recipe
-says. At the end of a cycle that is Huang et al.'s; in between, it is what a run stopped there is best predicted with.
+After any epoch, the ensemble is the present network and those at the ends of the cycles before, at most as many as the
+recipe says. At the end of a cycle that is Huang et al.'s; in between, it is what a run stopped there is best predicted
+with. Deviation: where rows are held out, the earliest are left out as long as that lowers the validation loss.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from automl.training.schedules import cycle_ends
 
 
 def snapshots_before(recipe: Recipe, epoch: int) -> tuple[int, ...]:
-    """Epochs whose networks join the one that stands after `epoch`, rising.
+    """Epochs whose networks may join the one that stands after `epoch`, rising.
 
     Examples
     --------

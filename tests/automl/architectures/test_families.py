@@ -37,6 +37,10 @@ class Wide:
         return nn.Sequential(nn.Linear(shape.inputs, width), nn.ReLU(), nn.Linear(width, shape.outputs))
 
 
+def name_of(of: str | Family) -> str:
+    return of if isinstance(of, str) else of.name
+
+
 ALL: list[str | Family] = [*NETWORKS, Wide()]
 
 
@@ -62,7 +66,7 @@ def loss_of(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return F.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.repeat_interleave(logits[0].numel() // 3))
 
 
-@pytest.mark.parametrize("of", ALL, ids=str)
+@pytest.mark.parametrize("of", ALL, ids=name_of)
 def test_every_configuration_gives_a_logit_per_class_and_a_gradient_to_every_parameter(of: str | Family) -> None:
     numbers, codes, targets = batch()
     for config in configurations(of):
@@ -81,12 +85,13 @@ def test_every_configuration_gives_a_logit_per_class_and_a_gradient_to_every_par
             assert parameter.grad.abs().sum() > 0, (name, config)
 
 
-@pytest.mark.parametrize("of", ALL, ids=str)
+@pytest.mark.parametrize("of", ALL, ids=name_of)
 def test_every_configuration_learns_one_batch_by_heart(of: str | Family) -> None:
     numbers, codes, targets = batch(rows=24)
     for config in configurations(of):
         # Dropout is meant to hinder learning by heart, so it is left out here.
-        net = network(of, {name: 0.0 if "dropout" in name else value for name, value in config.items()})
+        hindered = {name for name, value in config.items() if "dropout" in name and isinstance(value, float)}
+        net = network(of, {**config, **dict.fromkeys(hindered, 0.0)})
         optimizer = torch.optim.AdamW(net.parameters(), lr=5e-3)
         for _ in range(150):
             loss = loss_of(net(numbers, codes), targets)
@@ -98,7 +103,7 @@ def test_every_configuration_learns_one_batch_by_heart(of: str | Family) -> None
         assert loss < 0.05, config
 
 
-@pytest.mark.parametrize("of", [*ALL, *PUBLISHED], ids=str)
+@pytest.mark.parametrize("of", [*ALL, *PUBLISHED], ids=name_of)
 def test_equal_seeds_give_equal_weights_and_leave_the_global_generator_alone(of: str | Family) -> None:
     config = configurations(of)[0]
     before = torch.random.get_rng_state()
@@ -109,7 +114,7 @@ def test_equal_seeds_give_equal_weights_and_leave_the_global_generator_alone(of:
     assert not all(torch.equal(a, c) for a, _, c in pairs)
 
 
-@pytest.mark.parametrize("of", ALL, ids=str)
+@pytest.mark.parametrize("of", ALL, ids=name_of)
 @pytest.mark.parametrize("rows", [2, 48])
 def test_what_a_network_learns_from_the_rows_before_training_lies_in_weights_of_fixed_shapes(
     of: str | Family, rows: int
@@ -135,7 +140,7 @@ def test_what_a_network_learns_from_the_rows_before_training_lies_in_weights_of_
             assert torch.equal(out, fresh.eval()(numbers, codes)), config
 
 
-@pytest.mark.parametrize("of", [*ALL, *PUBLISHED], ids=str)
+@pytest.mark.parametrize("of", [*ALL, *PUBLISHED], ids=name_of)
 def test_tables_of_numbers_alone_or_of_categories_alone_are_enough(of: str | Family) -> None:
     numbers, codes, targets = batch()
     config = configurations(of)[0]
@@ -146,7 +151,7 @@ def test_tables_of_numbers_alone_or_of_categories_alone_are_enough(of: str | Fam
         assert torch.isfinite(net(x, c)).all()
 
 
-@pytest.mark.parametrize("of", ALL, ids=str)
+@pytest.mark.parametrize("of", ALL, ids=name_of)
 def test_rates_of_parameters_name_parameters(of: str | Family) -> None:
     for config in configurations(of):
         rates = parameter_rates(network(of, config))
@@ -239,7 +244,7 @@ def test_a_residual_network_without_skips_is_a_chain_of_its_branches() -> None:
 
 
 @pytest.mark.parametrize(("name", "kind"), [("layer", nn.LayerNorm), ("batch", nn.BatchNorm1d), ("none", None)])
-@pytest.mark.parametrize("of", NETWORKS)
+@pytest.mark.parametrize("of", ["mlp", "resnet"])
 def test_the_norm_is_the_one_that_was_chosen(of: str, name: str, kind: type[nn.Module] | None) -> None:
     body = family(of).build(Shape(6, 3, 50), **{**configurations(of)[0], "norm": name})
     assert {type(leaf) for leaf in body.modules()} & {nn.LayerNorm, nn.BatchNorm1d} == ({kind} if kind else set())

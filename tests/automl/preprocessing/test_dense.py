@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from scipy.stats import norm, shapiro
@@ -10,6 +12,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, PowerTransformer, RobustScaler, StandardScaler
 
 from automl.errors import SettingError
+from automl.preprocessing.choices import Preparation
 from automl.preprocessing.columns import Arrays
 from automl.preprocessing.dense import DensePreparer, preprocessing_space
 from automl.preprocessing.encode import frequent, one_hot, ordinal
@@ -189,6 +192,16 @@ def test_every_configuration_prepares_any_table(what):
         assert config["encoding"] == "embedding" or not left
         if config["encoding"] != "target":
             assert preparer.transform(arrays.take(train)).tobytes() == prepared.tobytes()
+
+
+def test_the_space_can_choose_everything_that_there_is():
+    space = preprocessing_space()
+    assert set(space["scaling"].choices) == set(SCALINGS)
+    assert set(space["encoding"].choices) == {"embedding", "target", *ENCODINGS}
+    assert set(space["reduction"].choices) == {"none", *REDUCTIONS}
+    assert set(space) == {field.name for field in fields(Preparation)}
+    assert Preparation(**dict(space.get_default_configuration())) == Preparation()
+    assert not space.forbidden_clauses
 
 
 def test_a_row_is_prepared_to_the_same_bits_alone_as_among_others():

@@ -68,6 +68,13 @@ def test_target_of_many_classes_has_a_column_for_the_ten_most_frequent():
     assert encoding.width == 10
 
 
+def test_many_columns_of_categories_share_five_hundred_columns():
+    codes = np.random.default_rng(0).integers(0, 40, size=(200, 100)).astype(np.int32)
+    for method, labels in [("one_hot", None), ("target", Labels(np.arange(200) % 20, 20))]:
+        encoding, encoded = fit_encoding(codes, (40,) * 100, method, labels, 1.0)
+        assert encoding.width == encoded.shape[1] == 500
+
+
 def test_a_level_that_was_not_seen_has_the_overall_mean():
     codes = np.array([[1], [1], [2], [2]], dtype=np.int32)
     encoding, _ = fit_encoding(codes, (4,), "target", Labels(np.array([0.0, 0, 4, 4]), 1), 1.0)

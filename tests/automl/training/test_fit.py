@@ -60,13 +60,12 @@ def test_members_together_equal_members_alone(falling: str) -> None:
     np.testing.assert_allclose(together.curve, alone.curve, atol=1e-4)
 
 
-def test_on_a_plateau_each_member_follows_its_own_losses() -> None:
+def test_on_a_plateau_the_rate_follows_the_mean_loss() -> None:
     recipe = replace(RECIPE, schedule="plateau", plateau_patience=0, plateau_factor=0.1, learning_rate=3e-2)
-    members = run(recipe, batched=True).checkpoint.members
-    assert len({factor(recipe, 1.0, member.losses) for member in members}) > 1
-    for m, (fold, net) in enumerate(zip(folds(), networks(), strict=True)):
-        alone = run(recipe, data=[fold], networks=[net], seeds=[m])
-        assert alone.checkpoint.members[0].losses == members[m].losses
+    fitted = run(recipe, batched=True)
+    assert factor(recipe, 1.0, [loss for _, loss in fitted.curve]) < 1
+    alone = run(recipe, batched=False)
+    assert [loss for _, loss in alone.curve] == pytest.approx([loss for _, loss in fitted.curve], rel=1e-4)
 
 
 @pytest.mark.parametrize("batched", [True, False])
@@ -119,15 +118,16 @@ def test_the_networks_given_are_not_changed() -> None:
 
 
 @pytest.mark.parametrize("batched", [True, False])
-def test_each_member_keeps_its_best_epoch_and_stops_by_its_own_patience(batched: bool) -> None:
+def test_all_members_keep_the_epoch_of_least_mean_loss_and_stop_by_its_patience(batched: bool) -> None:
     recipe = replace(RECIPE, epochs=60, patience=4, learning_rate=3e-2, weight_decay=0.0)
     fitted = run(recipe, networks=networks(dropout=0.0), batched=batched)
-    assert any(member.stopped for member in fitted.checkpoint.members)
+    means = [loss for _, loss in fitted.curve]
+    best = 1 + means.index(min(means))
     for m, member in enumerate(fitted.checkpoint.members):
-        assert member.best_loss == min(member.losses)
-        assert member.best_epoch == 1 + member.losses.index(member.best_loss)
-        if member.stopped:
-            assert member.epoch == member.best_epoch + recipe.patience
+        assert member.stopped
+        assert member.best_epoch == best
+        assert member.best_loss == member.losses[best - 1]
+        assert member.epoch == len(means) == best + recipe.patience
         valid = folds()[m].valid
         assert valid is not None
         targets = valid.targets.numpy()
@@ -229,13 +229,12 @@ class Diverging(nn.Module):
         return logits / (self.get_buffer("seen") <= self.after)
 
 
-def test_a_member_whose_loss_is_not_finite_stops_and_keeps_its_best_epoch() -> None:
+def test_where_the_loss_of_a_member_is_not_finite_all_stop_and_keep_the_best_epoch() -> None:
     fitted = run(networks=[Diverging(9), Diverging(10**6), Diverging(10**6)])
-    first, second, _ = fitted.checkpoint.members
-    assert first.stopped
-    assert first.epoch < 9
-    assert not second.stopped
-    assert np.isfinite(fitted.valid[0]).all()
+    for member in fitted.checkpoint.members:
+        assert member.stopped
+        assert member.best_epoch < member.epoch < 9
+    assert all(np.isfinite(values).all() for values in fitted.valid)
 
 
 def test_a_loss_that_was_never_finite_is_an_error() -> None:

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from automl.architectures.dropout import seed_dropout
 from automl.architectures.inputs import tabular_network
 from automl.architectures.rates import parameter_rates
+from automl.architectures.snapshots import SnapshotEnsemble
 from automl.architectures.stacking import with_member_dropout
 from automl.errors import SettingError
 from automl.training import checkpoints
@@ -24,7 +25,7 @@ from automl.training.optimizers import Optimizer
 from automl.training.predict import predict
 from automl.training.schedules import factor
 
-CYCLES: dict[str, Any] = {"schedule": "restarts", "restarts_first": 2, "restarts_factor": 1.0}
+CYCLES: dict[str, Any] = {"schedule": "restarts", "restarts_first": 2, "restarts_factor": 1.0, "learning_rate": 2e-2}
 """Cycles that end after 2, 4, 6 and 8 of 9 epochs: the warm-up is less than one."""
 COCKTAILS: dict[str, dict[str, Any]] = {
     "mixup": {"augmentation": "mixup", "mixup_alpha": 0.5},
@@ -87,7 +88,7 @@ def test_what_is_judged_is_what_is_predicted_with(name: str) -> None:
     for member, fold, probabilities in zip(fitted.checkpoint.members, folds(), fitted.valid, strict=True):
         assert fold.valid is not None
         targets = fold.valid.targets.numpy()
-        assert member.best_loss == min(member.losses)
+        assert member.best_loss == member.losses[member.best_epoch - 1]
         log_loss = -np.log(probabilities[np.arange(len(targets)), targets]).mean()
         assert log_loss == pytest.approx(member.best_loss, rel=1e-4)
 
@@ -95,7 +96,8 @@ def test_what_is_judged_is_what_is_predicted_with(name: str) -> None:
 @pytest.mark.parametrize("name", COCKTAILS)
 def test_each_ingredient_changes_the_result(name: str) -> None:
     plain = replace(RECIPE, **(CYCLES if "schedule" in COCKTAILS[name] else {}))
-    assert not np.array_equal(run(replace(RECIPE, **COCKTAILS[name])).valid[0], run(plain).valid[0])
+    first, second = run(replace(RECIPE, **COCKTAILS[name])), run(plain)
+    assert not all(np.array_equal(p, q) for p, q in zip(first.valid, second.valid, strict=True))
 
 
 @pytest.mark.parametrize("batched", [True, False])
@@ -184,6 +186,16 @@ def test_a_snapshot_ensemble_predicts_the_mean_of_its_members() -> None:
         nets = networks(1)
     mean = np.mean(parts, axis=0)
     np.testing.assert_allclose(predict(whole, numbers, codes, "cross_entropy"), mean, atol=1e-12)
+
+
+def test_snapshots_that_would_not_help_are_left_out() -> None:
+    recipe = replace(RECIPE, **CYCLES)
+    alone, joined = run(recipe), run(replace(recipe, restarts_snapshots=4))
+    assert all(with_them <= without for (_, with_them), (_, without) in zip(joined.curve, alone.curve, strict=True))
+    counts = {member.best_snapshots for member in joined.checkpoint.members}
+    assert len(counts) == 1
+    for net in joined.networks:
+        assert {(len(net.networks) if isinstance(net, SnapshotEnsemble) else 1) - 1} == counts
 
 
 def test_augmentation_needs_a_dense_input() -> None:

@@ -9,7 +9,7 @@ from automl.architectures.catalogue import FAMILIES, family
 from automl.architectures.family import inputs_of, is_network, native
 from automl.errors import SettingError
 from automl.preprocessing.choices import Preparation
-from automl.space import FAMILY, complete, joint_space, part_of, section
+from automl.space import FAMILY, complete, joint_space, part_of, recipe_fields, section
 from automl.training.recipe import Recipe
 
 ALL = [family(name) for name in FAMILIES]
@@ -43,7 +43,7 @@ def test_every_recipe_and_preparation_that_a_network_may_get_is_a_legal_one(name
     space = joint_space([family(name)], seed=0)
     for sample in (space.get_default_configuration(), *space.sample_configuration(50)):
         config = native(dict(sample))
-        Recipe(epochs=10, **part_of(config, family(name), "train"))
+        Recipe(**{"epochs": 10} | recipe_fields(config, family(name), rows=100))
         Preparation(**part_of(config, family(name), "prepare"))
 
 

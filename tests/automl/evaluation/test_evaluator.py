@@ -122,7 +122,9 @@ def test_promoted_trials_train_only_the_difference_and_end_as_if_uninterrupted(
         chain(make_trial(name, number, budget, parent))
     current = "at once"
     run(task, tmp_path / "once", make_trial(name))
-    assert trained == {"rung 0": 1, "rung 1": 2, "rung 2": 6, "at once": 9}
+    assert trained["rung 0"] + trained["rung 1"] + trained["rung 2"] == trained["at once"]
+    if name != "autonet_1":  # which says itself how long a full run is
+        assert trained == {"rung 0": 1, "rung 1": 2, "rung 2": 6, "at once": 9}
     (_, resumed), (_, straight) = (read_model(tmp_path / at, KNOWN).state() for at in ("chain/2", "once/0"))
     assert all(np.array_equal(resumed[key], straight[key]) for key in straight)
     one, other = (np.load(tmp_path / at / OUT_OF_FOLD) for at in ("chain/2", "once/0"))

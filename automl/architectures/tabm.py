@@ -3,8 +3,8 @@
 "tabm" gives each of the k a scaling of every layer's inputs and outputs (BatchEnsemble); "tabm-mini" one of the
 first layer's inputs alone, which costs less and, with piecewise-linear embeddings, was as good in the paper. Layers
 come from the authors' package `tabm`. Deviations: columns of more than 9 levels get embeddings in place of one-hot
-columns; the default is sized for a CPU (the paper's: arch_type "tabm", k 32, d_block 512, n_blocks 3, no embedding);
-the learning rate falls by a cosine, since the epochs are given.
+columns; the default is sized for a CPU (the paper's: arch_type "tabm", k 32, d_block 512, n_blocks 3, no embedding,
+batches of 256); the learning rate falls by a cosine, since the epochs are given.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class TabM:
             Float("weight_decay", (1e-6, 1e-1), log=True, default=3e-4),
             Categorical("schedule", ["cosine", "constant"], default="cosine"),
             Constant("warmup", 0.0),
-            Integer("batch_size", (32, 1024), log=True, default=256),
+            Integer("batch_size", (32, 1024), log=True, default=128),
             Constant("patience", 16),
             Constant("clip", 1.0),
         )

@@ -66,7 +66,7 @@ PORTS = (
         "TabM_D",
         300,
         {True: {**TABM, "val_metric_name": "cross_entropy"}, False: TABM},
-        {"tabm.train:schedule": "constant"},
+        {"tabm.train:schedule": "constant", "tabm.train:batch_size": 256},
         {},
     ),
 )

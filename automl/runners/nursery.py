@@ -74,7 +74,7 @@ class Preload:
 
     Attributes
     ----------
-    first: imported first; one worker that is wanted by then starts with these alone, and is replaced later.
+    first: imported first; one worker that is wanted by then starts with these alone, for one trial.
     then: imported after these, for all other workers.
     """
 

@@ -276,12 +276,8 @@ class Pool:
                 # What a trial leaves behind must not count against the next one: a new worker costs little.
                 limit = self._limits.mebibytes
                 grown = limit is not None and worker.rss() - worker.baseline > limit * MEBIBYTE / 2
-                if grown or (worker.early and self._complete()):
+                if grown or worker.early:  # it would import what the others have, beside the nursery that does
                     worker.leave()
-
-    def _complete(self) -> bool:
-        """Whether a new worker would have all modules by now, as far as can be told."""
-        return self._size == 1 or any(w.ready and not w.early for w in self._workers)
 
     def _lost(self, worker: _Worker) -> None:
         self._workers.remove(worker)

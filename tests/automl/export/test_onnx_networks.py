@@ -84,7 +84,7 @@ def test_networks_of_random_configurations_predict_alike(name: str, columns: tup
     train, other = (table(rows, seed, numbers, codes) for rows, seed in ((60, 0), (7, 1)))
     space = family(name).space()
     space.seed(0)
-    drawn = [native(dict(config)) for config in space.sample_configuration(4)]
+    drawn = [native(dict(config)) for config in space.sample_configuration(2)]
     assert_predict_alike([network(name, train, 3, k, config) for k, config in enumerate(drawn)], train, other)
 
 

@@ -159,7 +159,7 @@ class Forest:
     def _set(self, trees: Trees, inputs: int, classes: NDArray[Any]) -> None:
         self.classes_, self._trees, self._inputs = classes, trees, inputs
         self._walkers = trees.walkers(inputs)
-        self._leaf = np.split(np.cumsum(~trees.inner) - 1, np.cumsum(trees.counts)[:-1])
+        self._leaf = np.split(np.cumsum(~trees.inner, dtype=np.int32) - 1, np.cumsum(trees.counts)[:-1])
 
     @property
     def effort(self) -> float:

@@ -120,7 +120,7 @@ def dump(estimator: Any, trusted: tuple[str, ...] = ()) -> State:
         values, arrays = estimator.state()
         return {_OWN: values}, arrays
     if type(estimator).__module__.startswith("sklearn.") and type(estimator).__name__ in _PLAIN:
-        fitted = {k: v for k, v in vars(estimator).items() if k.endswith("_")}
+        fitted = {k: v for k, v in vars(estimator).items() if k not in estimator.get_params()}
         arrays = {k: v for k, v in fitted.items() if isinstance(v, np.ndarray)}
         values = {k: _number(v) for k, v in fitted.items() if k not in arrays}
         return {"kind": type(estimator).__name__, "parameters": estimator.get_params(), "fitted": values}, arrays

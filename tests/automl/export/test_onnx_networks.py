@@ -68,6 +68,11 @@ def assert_predict_alike(models: list[NetworkModel], *tables: Arrays) -> None:
             np.testing.assert_allclose(found, model.predict(arrays), rtol=CLOSE, atol=CLOSE)
 
 
+def narrow(config: dict[str, Any]) -> dict[str, Any]:
+    """With layers that fit into memory: Auto-Net 1.0 may have six of 6144 units."""
+    return {name: min(value, 64) if "units" in name else value for name, value in config.items()}
+
+
 @pytest.mark.parametrize(
     "outputs", [pytest.param(1, id="values", marks=pytest.mark.slow), pytest.param(3, id="classes")]
 )
@@ -84,7 +89,7 @@ def test_networks_of_random_configurations_predict_alike(name: str, columns: tup
     train, other = (table(rows, seed, numbers, codes) for rows, seed in ((60, 0), (7, 1)))
     space = family(name).space()
     space.seed(0)
-    drawn = [native(dict(config)) for config in space.sample_configuration(2)]
+    drawn = [narrow(native(dict(config))) for config in space.sample_configuration(2)]
     assert_predict_alike([network(name, train, 3, k, config) for k, config in enumerate(drawn)], train, other)
 
 

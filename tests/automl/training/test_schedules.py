@@ -110,6 +110,8 @@ def rates_of_torch(make: Any, count: int, losses: list[float] | None = None) -> 
     ("fields", "make"),
     [
         ({"schedule": "cosine"}, lambda o: lr_scheduler.CosineAnnealingLR(o, 60)),
+        ({"schedule": "cosine", "cosine_epochs": 25}, lambda o: lr_scheduler.CosineAnnealingLR(o, 25)),
+        ({"schedule": "cosine", "cosine_epochs": 200}, lambda o: lr_scheduler.CosineAnnealingLR(o, 200)),
         (
             {"schedule": "restarts", "restarts_first": 7, "restarts_factor": 2},
             lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 7, 2),

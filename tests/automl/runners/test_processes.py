@@ -138,7 +138,7 @@ def test_an_exception_becomes_a_crash_with_its_traceback_and_the_worker_goes_on(
         result = one(runner, 1, fail=True)
         assert result.state is State.CRASHED
         assert "ValueError: no such thing" in result.error
-        assert 'raise ValueError("no such thing")' in result.error
+        assert "line 133, in target" in result.error  # the line itself only where cloudpickle keeps the file's name
         assert result.loss == float("inf")
         assert one(runner, 2, fail=False).loss == before
 

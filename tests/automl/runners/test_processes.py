@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import time
@@ -138,7 +139,8 @@ def test_an_exception_becomes_a_crash_with_its_traceback_and_the_worker_goes_on(
         result = one(runner, 1, fail=True)
         assert result.state is State.CRASHED
         assert "ValueError: no such thing" in result.error
-        assert "line 133, in target" in result.error  # the line itself only where cloudpickle keeps the file's name
+        # The text of the line is there only where cloudpickle keeps the name of the file.
+        assert re.search(r"line \d+, in target", result.error)
         assert result.loss == float("inf")
         assert one(runner, 2, fail=False).loss == before
 

@@ -43,8 +43,10 @@ def test_every_recipe_and_preparation_that_a_network_may_get_is_a_legal_one(name
     space = joint_space([family(name)], seed=0)
     for sample in (space.get_default_configuration(), *space.sample_configuration(50)):
         config = native(dict(sample))
-        Recipe(**{"epochs": 10} | recipe_fields(config, family(name), rows=100))
-        Preparation(**part_of(config, family(name), "prepare"))
+        fields, choices = recipe_fields(config, family(name), rows=100), part_of(config, family(name), "prepare")
+        recipe, preparation = Recipe(**{"epochs": 10} | fields), Preparation(**choices)
+        assert {key: getattr(recipe, key) for key in fields} == fields
+        assert {key: getattr(preparation, key) for key in choices} == choices
 
 
 def test_conditions_inside_a_family_survive_the_joining(space: ConfigurationSpace) -> None:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from metalearn import Store
 
 FULL_SHARE = 0.15
-"""Share of the time limit that a full trial should take at most."""
+"""Share of the time limit that a full trial of an initial configuration should take at most."""
 GRACE = 1.0
 """Seconds before the end of the search at which training stops by itself, to predict and to save …"""
 GRACE_ROWS = 100_000
@@ -88,7 +88,7 @@ class Plan:
 
     @property
     def full_seconds(self) -> float | None:
-        """Seconds that a full trial should take, so that a search has some of them; None without a time limit."""
+        """Seconds that a full trial of an initial configuration should take; None without a time limit."""
         return None if self.time_limit is None else FULL_SHARE * self.time_limit
 
     def runner(self, evaluator: Evaluator) -> ProcessRunner:

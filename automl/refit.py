@@ -15,7 +15,9 @@ from automl.errors import SearchFailed
 from automl.evaluation.evaluator import Evaluator, read_model
 from automl.evaluation.fidelity import Fidelity
 from automl.resampling import Fold
-from automl.search.trial import Proposal, Result, State, Trial, trial_seed
+from automl.search.draw import check_config
+from automl.search.initial import INITIAL_BRACKET
+from automl.search.trial import Proposal, Result, State, Trial, config_key, trial_seed
 from automl.task import StoredTask, Task
 
 if TYPE_CHECKING:
@@ -54,8 +56,11 @@ def refit_ensemble(task: Task, plan: Plan, ensemble: EnsembleModel) -> EnsembleM
             device=plan.device,
         )
         with plan.runner(evaluator) as runner:
+            initial = {config_key(check_config(plan.space, c)) for c in plan.initial}  # they had more seconds
             for k, member in enumerate(members):
-                runner.submit(Trial(k, Proposal(member.config, member.effort), trial_seed(plan.seed, k)))
+                bracket = INITIAL_BRACKET if config_key(member.config) in initial else 0
+                proposal = Proposal(member.config, member.effort, bracket=bracket)
+                runner.submit(Trial(k, proposal, trial_seed(plan.seed, k)))
             for number, result in _ended(runner, len(members), deadline):
                 failed[number] = result.error
                 if result.state is State.DONE:

@@ -26,13 +26,20 @@ if TYPE_CHECKING:
 CANDIDATES = 50
 """Trials of least loss among which the ensemble is chosen."""
 MOST_WORK = 75.0
-"""Microseconds of a CPU core that an ensemble may take to predict a row: LightGBM takes 27 for 500 trees."""
+"""Microseconds of a CPU core that an ensemble may take to predict a row: LightGBM takes 27 for 500 trees …"""
+TREES_A_ROUND = 3
+"""… and as much for each class where there are this many, since a round then has a tree for each of them."""
 PRUNED = 2e-4
 """Share by which leaving out members may raise the loss of the ensemble."""
 GREEDY_ROWS = 20_000
 """Rows on which the ensemble's weights are chosen, at most."""
 GREEDY_CELLS = 20_000_000
 """Predicted numbers of all candidates together that are held in memory for it, at most."""
+
+
+def most_work(task: Task) -> float:
+    """Microseconds of a CPU core that an ensemble for this task may take to predict a row."""
+    return MOST_WORK * (task.outputs if task.outputs >= TREES_A_ROUND else 1)
 
 
 def greedy_rows(task: Task) -> int:
@@ -62,7 +69,9 @@ def build_ensemble(
     ------
     SearchFailed: the predictions are gone.
     """
-    best = [t for t in candidates(history, folder) if _work(folder, t) <= MOST_WORK] or candidates(history, folder)
+    best = [t for t in candidates(history, folder) if _work(folder, t) <= most_work(task)] or candidates(
+        history, folder
+    )
     if not best:
         raise SearchFailed(
             f"the predictions of {len(history.done)} finished trials are gone from {folder}; use a new store"
@@ -111,7 +120,7 @@ def _weights(
         size=size,
         single=losses,
         work=[_work(folder, t) for t in best],
-        most_work=MOST_WORK,
+        most_work=most_work(task),
         deadline=deadline,
     )
     return pruned(predictions, weights, loss, tolerance=PRUNED, deadline=deadline)

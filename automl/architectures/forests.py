@@ -123,6 +123,8 @@ class Forest:
     shrinkage: λ in rows, ≥ 0.
     """
 
+    converged = False
+
     def __init__(self, tree: Any, *, bootstrap: bool, most_rows: int, shrinkage: float) -> None:
         self._tree, self._bootstrap, self._most_rows, self._shrinkage = tree, bootstrap, most_rows, shrinkage
 

@@ -53,6 +53,11 @@ class Learner(Protocol):
         ...
 
     @property
+    def converged(self) -> bool:
+        """Whether the fit ended by itself, so that a larger share would have given the same model."""
+        ...
+
+    @property
     def work(self) -> float:
         """Microseconds that a CPU core needs to predict a row, about; counted, so that it is the same every time."""
         ...

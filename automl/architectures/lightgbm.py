@@ -69,6 +69,8 @@ class LightGBMLearner:
     values: whether targets are values rather than classes.
     """
 
+    converged = False
+
     def __init__(self, config: dict[str, Any], *, categorical: int, values: bool) -> None:
         self._config, self._categorical, self._values = config, categorical, values
 
@@ -90,13 +92,15 @@ class LightGBMLearner:
         )
         judges = [data.create_valid(valid.X, valid.y, weight=valid.weight)] if len(valid.y) else []
         losses: list[float] = []
+        clock, patience = Clock(deadline, prepares=True), PATIENCE / self._config["learning_rate"]
         booster = lightgbm.train(
             parameters,
             data,
             max(1, round(share * ROUNDS)),
             judges,
-            callbacks=[_stopping(losses, PATIENCE / self._config["learning_rate"], deadline)],
+            callbacks=[_stopping(losses, patience, clock)],
         )
+        self.converged = _stale(losses, patience)
         kept = int(np.argmin(losses)) + 1 if losses else booster.current_iteration()
         self._set(booster.model_to_string(num_iteration=kept), classes, kept / ROUNDS)
 
@@ -138,15 +142,18 @@ def _objective(classes: int) -> dict[str, Any]:
     return {"objective": "binary"} if classes == 2 else {"objective": "multiclass", "num_class": classes}
 
 
-def _stopping(losses: list[float], patience: float, deadline: float | None) -> Any:
+def _stale(losses: list[float], patience: float) -> bool:
+    """Whether the best loss is as many rounds ago as patience lasts."""
+    return bool(losses) and len(losses) - 1 - int(np.argmin(losses)) >= patience
+
+
+def _stopping(losses: list[float], patience: float, clock: Clock) -> Any:
     """A callback that notes the validation losses and ends the boosting for want of progress or of time."""
     from lightgbm.callback import CallbackEnv, EarlyStopException
 
-    clock = Clock(deadline, prepares=True)
-
     def stop(env: CallbackEnv) -> None:
         losses.extend(loss for _, _, loss, _ in env.evaluation_result_list)
-        if clock.over() or (losses and len(losses) - 1 - int(np.argmin(losses)) >= patience):
+        if clock.over() or _stale(losses, patience):
             raise EarlyStopException(env.iteration, env.evaluation_result_list)
 
     return stop

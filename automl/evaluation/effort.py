@@ -5,13 +5,19 @@ Counted and not timed, so that a run depends on its settings alone and a trial c
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
-FLOPS_PER_SECOND = 25e9
+FLOPS_PER_SECOND = 28e9
 """Of one CPU core in training, forwards and backwards (measured: 20 to 35 for layers of 128 to 512 units)."""
-STEP_SECONDS = 1e-3
-"""Of a step beside its arithmetic."""
+CALL_SECONDS = 8e-5
+"""Of a step for each call of torch in a forward pass, beside its arithmetic: with its way back, and the optimizer's."""
 PREDICTED_FLOPS = 15e9
 """Operations a second of one CPU core in predicting, which is in double precision."""
 PASSES = 3
@@ -21,25 +27,40 @@ FEWEST_EPOCHS = 8
 COUNTED_ROWS = 2
 
 
-def flops_per_row(network: nn.Module, numbers: Tensor, codes: Tensor) -> float:
-    """Floating-point operations of a forward pass for one row, matrix products only."""
-    from torch.utils.flop_counter import FlopCounterMode
+@dataclass(frozen=True)
+class Work:
+    """Of a forward pass.
 
+    Attributes
+    ----------
+    flops: floating-point operations for one row, of matrix products and convolutions only.
+    calls: operations of torch, whatever the rows.
+    """
+
+    flops: float
+    calls: int
+
+
+def forward_work(network: nn.Module, numbers: Tensor, codes: Tensor) -> Work:
+    """What a forward pass takes, counted on the first rows given."""
     was_training = network.training
     network.eval()
-    rows = slice(0, COUNTED_ROWS)
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        network(numbers[rows], codes[rows])
+    few, coded = numbers[:COUNTED_ROWS], codes[:COUNTED_ROWS]
+    with torch.no_grad(), _Counter() as counter:
+        network(few, coded)
     network.train(was_training)
-    return counter.get_total_flops() / len(numbers[rows])
+    return Work(counter.flops / len(few), counter.calls)
 
 
-def affordable_epochs(flops: float, rows: int, batch_size: int, networks: int, *, seconds: float, most: int) -> int:
+def affordable_epochs(
+    work: Work, rows: int, batch_size: int, *, networks: int, together: bool, seconds: float, most: int
+) -> int:
     """Epochs of a full run of `networks` networks on `rows` rows each that take about `seconds` on a CPU core.
 
     Parameters
     ----------
-    flops: of a forward pass for one row.
+    work: of a forward pass in training.
+    together: whether the networks take their steps as one.
     most: epochs that a full run has where time is no matter.
 
     Returns
@@ -48,9 +69,35 @@ def affordable_epochs(flops: float, rows: int, batch_size: int, networks: int, *
 
     Examples
     --------
-    >>> affordable_epochs(1e6, 2500, 250, 5, seconds=30.0, most=100)
-    19
+    >>> affordable_epochs(Work(1e6, 10), 2500, 250, networks=5, together=False, seconds=30.0, most=100)
+    21
     """
-    step = min(batch_size, rows) * PASSES * flops / FLOPS_PER_SECOND + STEP_SECONDS
-    epoch = networks * step * max(1, rows // batch_size)
+    arithmetic = networks * min(batch_size, rows) * PASSES * work.flops / FLOPS_PER_SECOND
+    epoch = (arithmetic + (1 if together else networks) * work.calls * CALL_SECONDS) * max(1, rows // batch_size)
     return max(min(FEWEST_EPOCHS, most), min(most, int(seconds / epoch)))
+
+
+class _Counter(TorchDispatchMode):
+    """Counts calls, and the operations of matrix products and convolutions by torch's own formulas."""
+
+    calls = 0
+    flops = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Skipping it imports it: 1.3 s in every worker, which `FlopCounterMode` takes too. Nothing is compiled here.
+        return False
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        self.calls += 1
+        formula: Callable[..., int] | None = flop_registry.get(func._overloadpacket)
+        if formula is not None:
+            self.flops += formula(*args, **(kwargs or {}), out_val=out)
+        return out

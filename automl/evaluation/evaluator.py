@@ -17,6 +17,7 @@ from automl.architectures.family import is_network
 from automl.artefact import pack, unpack
 from automl.evaluation.fidelity import Fidelity, Resources
 from automl.evaluation.fitted import Fitted, TrialModel
+from automl.search.initial import INITIAL_BRACKET
 from automl.search.trial import Result, State, Trial
 from automl.space import FAMILY
 from automl.task import StoredTask, Task
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
     from automl.architectures.family import Family
 
 MODEL, OUT_OF_FOLD, WORK, CHECKPOINT = "model.npy", "out_of_fold.npy", "work.npy", "checkpoint"
+CONVERGED = "converged"
+"""Name of an empty file: the trial's training ended by itself, and more of it would change nothing."""
+EXPLORED = 0.2
+"""Share of the seconds of an initial configuration, known to be good, that one nobody has tried may take."""
+LEAST_BUDGET = 0.25
+"""Budget below which a trial is given no less time: what precedes its training takes as long at every budget."""
 _MARGIN = 0.9
 """Share of a trial's time limit at which training stops by itself, so that the limit need not kill the worker."""
 
@@ -42,8 +49,8 @@ class Evaluator:
     epochs: of a full run of a network.
     deadline: `time.monotonic` value at which the search ends, or None.
     trial_time_limit: seconds, or None.
-    full_seconds: that a full trial should take, or None: networks get fewer epochs, and what takes twice as long is
-        stopped and judged as it is.
+    full_seconds: that a full trial of an initial configuration should take, or None: networks get fewer epochs, and
+        what takes twice as long is stopped and judged as it is. Others get a third of it.
     device: "cpu" or "cuda".
     """
 
@@ -73,7 +80,7 @@ class Evaluator:
         if repeated is not None:
             return replace(repeated, cost=time.monotonic() - began)
         resources = self.fidelity.at(trial.budget)
-        fitted = self._fit(family, trial, resources, self._trial_deadline(began))
+        fitted = self._fit(family, trial, resources, self._trial_deadline(trial, began))
         out_of_fold = _assemble(self.task, fitted.predictions)
         loss = self.task.loss(out_of_fold)
         folder = self.folder / str(trial.number)
@@ -81,7 +88,9 @@ class Evaluator:
         _write(folder / OUT_OF_FOLD, out_of_fold)
         _write(folder / WORK, np.array(fitted.model.work))
         _write(folder / MODEL, np.frombuffer(pack(fitted.model.state()), dtype=np.uint8))
-        if fitted.checkpoint is not None and trial.budget < 1 and self._continues:
+        if fitted.converged:
+            (folder / CONVERGED).touch()
+        elif fitted.checkpoint is not None and trial.budget < 1 and self._continues:
             from automl.training import checkpoints
 
             checkpoints.save(fitted.checkpoint, folder / CHECKPOINT)
@@ -91,14 +100,16 @@ class Evaluator:
 
     def _repeated(self, family: Family, trial: Trial) -> Result | None:
         """The parent's result under the trial's own number, where a larger budget would buy nothing more."""
-        if trial.proposal.parent is None or getattr(family, "budgeted", True) or not self._continues:
+        if trial.proposal.parent is None or not self._continues:
             return None
         parent, folder = self.folder / str(trial.proposal.parent), self.folder / str(trial.number)
-        if not (parent / OUT_OF_FOLD).exists():
+        through = (parent / CONVERGED).exists() or not getattr(family, "budgeted", True)
+        if not through or not (parent / OUT_OF_FOLD).exists():
             return None
         folder.mkdir(parents=True, exist_ok=True)
         for name in (MODEL, OUT_OF_FOLD, WORK):
             _write(folder / name, np.load(parent / name))
+        (folder / CONVERGED).touch()
         return Result(State.DONE, self.task.loss(np.load(folder / OUT_OF_FOLD)), artefact=str(folder))
 
     def _fit(self, family: Family, trial: Trial, resources: Resources, deadline: float | None) -> Fitted:
@@ -119,18 +130,25 @@ class Evaluator:
             trial,
             resources,
             epochs=self.epochs,
-            seconds=self.full_seconds,
+            seconds=self._seconds(trial),
             checkpoint=checkpoint,
             deadline=deadline,
             device=self.device,
         )
 
-    def _trial_deadline(self, began: float) -> float | None:
+    def _seconds(self, trial: Trial) -> float | None:
+        """That a full run of the trial's configuration should take."""
+        if self.full_seconds is None or trial.proposal.bracket == INITIAL_BRACKET:
+            return self.full_seconds
+        return EXPLORED * self.full_seconds
+
+    def _trial_deadline(self, trial: Trial, began: float) -> float | None:
         ends = [] if self.deadline is None else [self.deadline]
         if self.trial_time_limit is not None:
             ends.append(began + _MARGIN * self.trial_time_limit)
-        if self.full_seconds is not None:
-            ends.append(began + 2 * self.full_seconds)
+        seconds = self._seconds(trial)
+        if seconds is not None:
+            ends.append(began + 2 * seconds * max(trial.budget, LEAST_BUDGET))
         return min(ends, default=None)
 
 

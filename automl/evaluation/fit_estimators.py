@@ -51,7 +51,8 @@ def fit_estimators(task: Task, family: Family, trial: Trial, resources: Resource
         predictions.append(model.predict(task.arrays.take(fold.valid)))
     efforts = [estimators.effort(model.estimator) for model in models]
     effort = min(1.0, float(np.mean(efforts)) / part)
-    return Fitted(TrialModel(family.name, trial.config, tuple(models), effort), predictions)
+    converged = all(estimators.converged(model.estimator) for model in models)
+    return Fitted(TrialModel(family.name, trial.config, tuple(models), effort), predictions, converged=converged)
 
 
 def _fit_fold(

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from automl.evaluation.class_weights import training_weight
-from automl.evaluation.effort import affordable_epochs, flops_per_row
+from automl.evaluation.effort import Work, affordable_epochs, forward_work
 from automl.evaluation.fidelity import Resources
 from automl.evaluation.fitted import Blueprint, Fitted, NetworkModel, Target, TrialModel
 from automl.preprocessing.dense import DensePreparer
@@ -20,6 +20,7 @@ from automl.space import part_of, recipe_fields, section
 from automl.training import checkpoints, loop
 from automl.training.data import FoldData, Rows
 from automl.training.recipe import Recipe
+from automl.training.regularisers.augmentation import augmentation_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,13 +89,23 @@ def fit_networks(
         ],
         trained.curve,
         trained.checkpoint if trained.complete else None,  # in mid-epoch it is at no point of a full run
+        converged=trained.complete and trained.checkpoint.members[0].stopped,  # they stop together
     )
 
 
 def _affordable(recipe: Recipe, networks: Sequence[TabularNet], seen: Rows, seconds: float) -> Recipe:
     """The recipe with as many epochs as a full run of the networks on rows like those seen has seconds for."""
-    flops = flops_per_row(networks[0], seen.numbers, seen.codes)
-    epochs = affordable_epochs(flops, len(seen), recipe.batch_size, len(networks), seconds=seconds, most=recipe.epochs)
+    work, augmentation = forward_work(networks[0], seen.numbers, seen.codes), augmentation_of(recipe, networks[0])
+    passes = 1 if augmentation is None else augmentation.passes
+    epochs = affordable_epochs(
+        Work(passes * work.flops, passes * work.calls),
+        len(seen),
+        recipe.batch_size,
+        networks=len(networks),
+        together=loop.train_as_one(networks, "cpu"),
+        seconds=seconds,
+        most=recipe.epochs,
+    )
     return replace(recipe, epochs=epochs)
 
 

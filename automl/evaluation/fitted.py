@@ -5,6 +5,7 @@ All of it can be taken apart into arrays and JSON, and put together again withou
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -160,11 +161,11 @@ class NetworkModel:
     def work(self) -> float:
         import torch
 
-        from automl.evaluation.effort import PREDICTED_FLOPS, flops_per_row
+        from automl.evaluation.effort import PREDICTED_FLOPS, forward_work
 
         numbers = torch.zeros(COUNTED_ROWS, self.preparer.width)
         codes = torch.zeros(COUNTED_ROWS, len(self.blueprint.levels), dtype=torch.int64)
-        return 1.0 + 1e6 * flops_per_row(self.network, numbers, codes) / PREDICTED_FLOPS
+        return 1.0 + 1e6 * forward_work(self.network, numbers, codes).flops / PREDICTED_FLOPS
 
     def state(self) -> State:
         weights = {k: v.detach().cpu().numpy() for k, v in self.network.state_dict().items()}
@@ -251,13 +252,13 @@ class TrialModel:
     ----------
     family: name of the family that built them.
     config: the trial's configuration.
-    folds: the models, one per fold.
+    folds: the models, one per fold; those that were read from a file are built when they are first looked at.
     effort: share of a full run after which they were best, in (0, 1].
     """
 
     family: str
     config: Mapping[str, Any]
-    folds: tuple[FoldModel, ...]
+    folds: Sequence[FoldModel]
     effort: float
 
     def predict(self, arrays: Arrays) -> Predictions:
@@ -289,8 +290,36 @@ class TrialModel:
         if missing := what_is_missing(family):
             raise ArtefactError(f"the model cannot be read: {missing}")
         parts = unnest((values["folds"], arrays))
-        folds = tuple(_fold_model(parts[str(k)], family) for k in range(len(parts)))
+        folds = _Unread([parts[str(k)] for k in range(len(parts))], family)
         return cls(family.name, values["config"], folds, values["effort"])
+
+
+class _Unread(Sequence[Any]):
+    """Fold models, each built from its state when it is first asked for.
+
+    Building them may import torch and more: on a busy machine that could take a fit beyond its time limit.
+    """
+
+    def __init__(self, states: Sequence[State], family: Family) -> None:
+        self._states, self._family = list(states), family
+        self._built: dict[int, FoldModel] = {}
+        self._lock = threading.Lock()  # several threads may predict
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return tuple(self[k] for k in range(len(self))[index])
+        k = range(len(self))[index]
+        with self._lock:
+            if k not in self._built:
+                self._built[k] = _fold_model(self._states[k], self._family)
+                self._states[k] = ({}, {})
+            return self._built[k]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return tuple, (tuple(self),)
 
 
 @dataclass(frozen=True)
@@ -303,12 +332,14 @@ class Fitted:
     predictions: of each fold's validation rows, (rows, outputs).
     curve: (share of a full run, loss) pairs.
     checkpoint: what a longer trial of the same configuration continues from, or None.
+    converged: whether a longer trial of the same configuration would give the same.
     """
 
     model: TrialModel
     predictions: Sequence[NDArray[Any]]
     curve: tuple[tuple[float, float], ...] = ()
     checkpoint: Checkpoint | None = None
+    converged: bool = False
 
 
 def _fold_model(state: State, family: Family) -> FoldModel:

@@ -118,7 +118,8 @@ def fit(
     epochs = max(1, round(until * recipe.epochs))
     per_epoch = min(len(fold.train) for fold in folds)
     run = _Run(networks, folds, recipe, loss, list(seeds), epochs, per_epoch, device)
-    trained, complete = _with_smaller_batches(run, members, _as_one(run, batched), deadline)
+    as_one = train_as_one(networks, device) if batched is None else batched
+    trained, complete = _with_smaller_batches(run, members, as_one, deadline)
     fitted = [_ready(network, member, recipe) for network, member in zip(networks, trained, strict=True)]
     return Fitted(
         networks=fitted,
@@ -145,12 +146,10 @@ def worth_batching(widths: Sequence[int], members: int, device: str) -> bool:
     return device.startswith("cuda") or max(widths) <= WIDEST_BATCHED_ON_CPU
 
 
-def _as_one(run: _Run, batched: bool | None) -> bool:
-    """Whether the networks train along the members axis."""
-    if batched is not None:
-        return batched
-    stackable = all(getattr(network, "members", False) for network in run.networks)
-    return stackable and worth_batching(widths(run.networks[0]), len(run.networks), run.device)
+def train_as_one(networks: Sequence[nn.Module], device: str) -> bool:
+    """Whether `fit` trains these networks along the members axis, if it is not told."""
+    stackable = all(getattr(network, "members", False) for network in networks)
+    return stackable and worth_batching(widths(networks[0]), len(networks), device)
 
 
 def _with_smaller_batches(

@@ -16,14 +16,16 @@ from small_tasks import EPOCHS, KINDS, evaluator, make_task, make_trial, run, wh
 from automl.architectures.catalogue import FAMILIES, family
 from automl.architectures.family import is_network
 from automl.evaluation import fit_networks
-from automl.evaluation.evaluator import CHECKPOINT, OUT_OF_FOLD, read_model
+from automl.evaluation.evaluator import CHECKPOINT, CONVERGED, EXPLORED, OUT_OF_FOLD, Evaluator, read_model
 from automl.evaluation.fidelity import Fidelity
 from automl.evaluation.fitted import NetworkModel
 from automl.metrics import Metric
 from automl.preprocessing.columns import Arrays
+from automl.search.initial import INITIAL_BRACKET
 from automl.search.trial import State
 from automl.task import Task
 from automl.training import loop
+from automl.training.recipe import Recipe
 
 KNOWN = {name: family(name) for name in FAMILIES}
 NETWORKS = tuple(name for name in FAMILIES if is_network(family(name)))
@@ -156,6 +158,51 @@ def test_prepared_otherwise_a_trial_resumes_and_is_kept_bit_for_bit(
     model = read_model(tmp_path / "once" / "0", KNOWN)
     alone = [model.predict(task.arrays.take(slice(k, k + 1))) for k in range(10)]
     assert np.concatenate(alone) == pytest.approx(model.predict(task.arrays)[:10], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("lightgbm", {"lightgbm:learning_rate": 0.2}),
+        ("catboost", {"catboost:learning_rate": 0.3}),
+        ("gradient_boosting", {"gradient_boosting:learning_rate": 0.5, "gradient_boosting:max_iter": 200}),
+    ],
+)
+def test_a_promoted_trial_is_a_copy_where_training_had_ended_by_itself(
+    name: str, config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = evaluator(make_task(rows=300), tmp_path)
+    first = judge(make_trial(name, 0, 0.5, **config))
+    monkeypatch.setattr(Evaluator, "_fit", None)  # nothing may be trained any more
+    second = judge(make_trial(name, 1, 1.0, parent=0, **config))
+    assert second.loss == first.loss
+    assert second.cost < first.cost
+    assert np.array_equal(np.load(tmp_path / "1" / OUT_OF_FOLD), np.load(tmp_path / "0" / OUT_OF_FOLD))
+    third = judge(make_trial(name, 2, 1.0, parent=1, **config))
+    assert third.loss == first.loss
+
+
+@pytest.mark.parametrize("name", ["lightgbm", "catboost", "gradient_boosting"])
+def test_a_share_that_ends_before_early_stopping_does_is_no_full_run(name: str, tmp_path: Path) -> None:
+    run(make_task(rows=300), tmp_path, make_trial(name, 0, 0.01))
+    assert not (tmp_path / "0" / CONVERGED).exists()
+
+
+def test_initial_configurations_get_more_of_the_time_than_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epochs, original = [], loop.fit
+
+    def noted(networks: Any, folds: Any, recipe: Recipe, **more: Any) -> loop.Fitted:
+        epochs.append(recipe.epochs)
+        return original(networks, folds, recipe, **more)
+
+    monkeypatch.setattr(fit_networks.loop, "fit", noted)
+    judge = replace(evaluator(make_task(rows=300), tmp_path, full_seconds=1.0), epochs=1000)
+    for number, bracket in enumerate((INITIAL_BRACKET, 0)):
+        trial = make_trial("mlp", number)
+        judge(replace(trial, proposal=replace(trial.proposal, bracket=bracket)))
+    assert epochs[1] == pytest.approx(EXPLORED * epochs[0], abs=1)
 
 
 def test_more_rows_are_trained_on_anew(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,21 @@ from automl.artefact import pack, unpack
 from automl.calibration import Calibration
 from automl.errors import ArtefactError
 from automl.evaluation import estimators
+from automl.evaluation import fitted as fitted_module
 from automl.evaluation.estimators import Rows
 from automl.evaluation.evaluator import read_model
 from automl.evaluation.fidelity import Resources
 from automl.evaluation.fit_estimators import fit_estimators
 from automl.evaluation.fit_networks import fit_networks
-from automl.evaluation.fitted import DENSE_LEVELS, EnsembleModel, Fitted, Target, TrialModel, estimator_inputs
+from automl.evaluation.fitted import (
+    DENSE_LEVELS,
+    EnsembleModel,
+    EstimatorModel,
+    Fitted,
+    Target,
+    TrialModel,
+    estimator_inputs,
+)
 from automl.preprocessing.columns import Arrays
 from automl.preprocessing.dense import DensePreparer
 
@@ -82,6 +92,16 @@ def test_codes_that_were_never_seen_are_predicted(tmp_path: Path) -> None:
     for number, name in enumerate(FAMILIES):
         run(task, tmp_path, make_trial(name, number))
         assert np.isfinite(read_model(tmp_path / str(number), KNOWN).predict(unseen)).all()
+
+
+def test_a_model_that_was_read_is_built_when_it_is_first_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    arrays, model = make_task().arrays, fitted("linear", "classification").model
+    with monkeypatch.context() as patch:
+        patch.setattr(fitted_module, "_fold_model", None)
+        read = TrialModel.from_state(model.state(), KNOWN)
+    assert len(read.folds) == 3
+    assert np.array_equal(read.predict(arrays), model.predict(arrays))
+    assert [type(fold) for fold in pickle.loads(pickle.dumps(read)).folds] == [EstimatorModel] * 3
 
 
 def test_unknown_family_is_named_with_the_cure() -> None:

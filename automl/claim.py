@@ -39,6 +39,12 @@ def claimed(folder: Path) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
+def is_claimed(folder: Path) -> bool:
+    """Whether a process that lives works on the run of this folder."""
+    owner = _read(folder / _OWNER)
+    return owner is not None and _lives(*owner)
+
+
 def _read(path: Path) -> tuple[int, float] | None:
     try:
         pid, began = json.loads(path.read_text())

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 import numpy as np
+from numpy.typing import NDArray
 
 from automl.claim import claimed
 from automl.errors import SearchFailed
@@ -157,7 +158,7 @@ def run_job(
             shutil.rmtree(folder, ignore_errors=True)
     journal = _journal(task, plan, store)
     folder = store.artefact_dir(journal.run_id)
-    with claimed(folder):
+    with claimed(folder), store.sole(journal.run_id):
         search = _search(task, plan, began, folder, journal, listen)
         outcome = None
         try:
@@ -173,11 +174,20 @@ def run_job(
 
 def _journal(task: Task, plan: Plan, store: Store) -> Journal:
     from automl.search.journal import Journal, fingerprint, space_text
+    from metalearn import TaskRecord
 
-    space = space_text(plan.space)
+    space, data = space_text(plan.space), data_digest(task)
+    kind = "classification" if task.classification else "regression"
+    store.put_task(TaskRecord(data, kind=kind, metric=task.metric.name), replace=False)
     identity = {"task": task_digest(task), "space": space, "method": plan.method, "seed": plan.seed, **plan.identity()}
     return Journal(
-        store, fingerprint(identity), space=space, method=plan.method, seed=plan.seed, settings=plan.identity()
+        store,
+        fingerprint(identity),
+        space=space,
+        method=plan.method,
+        seed=plan.seed,
+        settings=plan.identity(),
+        task=data,
     )
 
 
@@ -211,7 +221,7 @@ def _search(
         plan.method, plan.space, seed=plan.seed, min_share=plan.min_budget, eta=plan.eta, initial=plan.initial
     )
 
-    # The models are read here when the search is over: what that needs is imported while trials run.
+    # The models are built here when they are first asked to predict: what that needs is imported while trials run.
     imports = threading.Thread(target=import_all, args=((*FIRST_MODULES, *WORKER_MODULES),), daemon=True)
 
     def record(trial: Trial) -> None:
@@ -284,19 +294,25 @@ def full_epochs(rows: int) -> int:
     return int(np.clip(400_000 / max(rows, 1), 15, 100))
 
 
-def task_digest(task: Task) -> str:
-    """Hash of everything that a task is made of."""
-    digest = hashlib.sha256()
-    parts = [
-        task.arrays.numbers,
-        task.arrays.codes,
-        task.y,
-        *(a for f in task.folds for a in (f.train, f.valid)),
-    ]
-    for array in parts if task.weight is None else [*parts, task.weight]:
-        digest.update(str((array.shape, array.dtype)).encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
+def data_digest(task: Task) -> str:
+    """Hash of the data, the target and the metric of a task, however it is split."""
+    digest = _hashed([task.arrays.numbers, task.arrays.codes, task.y, *([] if task.weight is None else [task.weight])])
     digest.update(f"{task.metric.name}{task.levels}".encode())
     if callable(task.metric.spec):  # two functions may share a name
         digest.update(cloudpickle.dumps(task.metric.spec))
     return digest.hexdigest()
+
+
+def task_digest(task: Task) -> str:
+    """Hash of everything that a task is made of."""
+    digest = _hashed([rows for fold in task.folds for rows in (fold.train, fold.valid)])
+    digest.update(data_digest(task).encode())
+    return digest.hexdigest()
+
+
+def _hashed(arrays: Sequence[NDArray[Any]]) -> hashlib._Hash:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(str((array.shape, array.dtype)).encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest

@@ -9,6 +9,26 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """What was learned from, without any of its rows.
+
+    Attributes
+    ----------
+    fingerprint: hash of the data, the target and the metric.
+    name: for people; may be empty.
+    kind: "classification" or "regression".
+    metric: name of what was optimised.
+    metafeatures: by name; empty where they were not computed.
+    """
+
+    fingerprint: str
+    name: str = ""
+    kind: str = ""
+    metric: str = ""
+    metafeatures: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One search.
 
@@ -22,6 +42,8 @@ class Run:
     settings: other settings, JSON values.
     created: when the run was opened, UTC.
     finished: whether the search reached its end.
+    task: fingerprint of the task, or None where it is not known.
+    versions: of the libraries that the run used, by name.
     """
 
     id: int
@@ -32,6 +54,8 @@ class Run:
     settings: Mapping[str, Any]
     created: datetime
     finished: bool
+    task: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

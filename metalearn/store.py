@@ -7,10 +7,11 @@ killed the moment after.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -18,42 +19,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import (
-    URL,
-    Connection,
-    Engine,
-    RowMapping,
-    Table,
-    create_engine,
-    event,
-    false,
-    insert,
-    inspect,
-    make_url,
-    select,
-    true,
-    update,
-)
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import (
-    ArgumentError,
-    DisconnectionError,
-    IntegrityError,
-    NoSuchModuleError,
-    OperationalError,
-    SQLAlchemyError,
-    StatementError,
-)
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import Connection, RowMapping, Table, delete, false, func, insert, inspect, select, true, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from metalearn.connections import BUSY_SECONDS, INSERT, checked_url, explanation, in_memory, make_engine
 from metalearn.errors import StoreError
-from metalearn.records import Run, TrialRecord
-from metalearn.tables import METADATA, RUNS, SCHEMA, TRIALS, VERSION
+from metalearn.migrations import migrate
+from metalearn.records import Run, TaskRecord, TrialRecord
+from metalearn.tables import METADATA, RUNS, SCHEMA, TASKS, TRIALS, VERSION
 
-BUSY_SECONDS = 30.0
-"""How long a write waits for another process that is writing."""
-
-_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}  # the two that can insert or update
+LOCK = 4_121_989
+"""Number of the lock, among those of a PostgreSQL database, under which the tables are made or changed."""
 
 
 class Store:
@@ -72,12 +48,12 @@ class Store:
     """
 
     def __init__(self, url: str = "sqlite:///runs.db", *, artefacts: str | os.PathLike[str] | None = None) -> None:
-        self._url = _checked_url(url)
+        self._url = checked_url(url)
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._artefacts = None if artefacts is None else Path(artefacts).absolute()
         # The threads that use a store in memory share its one connection, so they take turns.
-        self._turn = threading.RLock() if _in_memory(self._url) else None
-        self._engine = _engine(self._url)
+        self._turn = threading.RLock() if in_memory(self._url) else None
+        self._engine = make_engine(self._url)
         try:
             self._prepare()
         except BaseException:
@@ -88,11 +64,21 @@ class Store:
         return self  # a copy of a handle, as scikit-learn's clone makes of parameters, is the handle
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if _in_memory(self._url):
+        if in_memory(self._url):
             raise StoreError("a store in memory cannot be sent to another process; use a file: sqlite:///runs.db")
         return _reopened, (self._url.render_as_string(hide_password=False), self._artefacts)
 
-    def open_run(self, fingerprint: str, *, space: str, method: str, seed: int, settings: Mapping[str, Any]) -> int:
+    def open_run(
+        self,
+        fingerprint: str,
+        *,
+        space: str,
+        method: str,
+        seed: int,
+        settings: Mapping[str, Any],
+        task: str | None = None,
+        versions: Mapping[str, str] | None = None,
+    ) -> int:
         """Number of the unfinished run with this fingerprint; a new run if there is none."""
         new = {
             "fingerprint": fingerprint,
@@ -102,6 +88,8 @@ class Store:
             "settings": dict(settings),
             "created": datetime.now(UTC),
             "finished": False,
+            "task": task,
+            "versions": dict(versions or {}),
         }
         unfinished = select(RUNS.c.id).where(RUNS.c.fingerprint == fingerprint, RUNS.c.finished == false())
         with self._transaction(write=True) as connection:
@@ -112,6 +100,48 @@ class Store:
             if found is None:
                 raise StoreError(f"run {fingerprint!r} was finished by another process while it was opened")
             return int(found)
+
+    @contextmanager
+    def sole(self, run: int) -> Iterator[None]:
+        """Work on a run of a server as the only process on any machine; does nothing for a file, which is on one.
+
+        Raises
+        ------
+        StoreError: another process is working on it.
+        """
+        if not self._on_server:
+            yield
+            return
+        with self._engine.connect() as connection:  # the lock is the connection's, and goes with it
+            if not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({LOCK}, {int(run)})").scalar():
+                raise StoreError(
+                    f"another process is working on run {run} of {self._name}; wait for it to end, or use another seed"
+                )
+            connection.commit()
+            yield
+
+    def put_task(self, task: TaskRecord, *, replace: bool = True) -> None:
+        """Write a task; the one with its fingerprint, if there is one, is replaced or stays."""
+        with self._transaction(write=True) as connection:
+            self._put_task(connection, task, replace)
+
+    def _put_task(self, connection: Connection, task: TaskRecord, replace: bool) -> None:
+        values = {each.name: getattr(task, each.name) for each in fields(task)}
+        values["metafeatures"] = dict(task.metafeatures)
+        statement = self._insert(TASKS).values(created=datetime.now(UTC), **values)
+        if replace:
+            replaced = {name: statement.excluded[name] for name in values if name != "fingerprint"}
+            statement = statement.on_conflict_do_update(index_elements=["fingerprint"], set_=replaced)
+        else:
+            statement = statement.on_conflict_do_nothing()
+        connection.execute(statement)
+
+    def tasks(self) -> list[TaskRecord]:
+        """All tasks, the oldest first."""
+        columns = [TASKS.c[each.name] for each in fields(TaskRecord)]
+        statement = select(*columns).order_by(TASKS.c.created, TASKS.c.fingerprint)
+        with self._transaction() as connection:
+            return [TaskRecord(**row._mapping) for row in connection.execute(statement)]
 
     def runs(self) -> list[Run]:
         """All runs, the oldest first."""
@@ -164,6 +194,65 @@ class Store:
             if done.rowcount == 0:
                 raise self._no_run(run)
 
+    def take_in(self, tasks: Iterable[TaskRecord], runs: Iterable[tuple[Run, Sequence[TrialRecord]]]) -> int:
+        """Add what another store holds, all of it or nothing; what is there already stays. The number of new runs.
+
+        Runs may get other numbers. Those that are not finished are left out: what is needed to go on with them stayed
+        where it was.
+
+        Raises
+        ------
+        StoreError: a value cannot be stored, or a run holds two trials of one number.
+        """
+        taken = 0
+        try:
+            with self._transaction(write=True) as connection:
+                for task in tasks:
+                    self._put_task(connection, task, replace=False)
+                for run, trials in runs:
+                    taken += run.finished and self._put_run(connection, run, trials)
+        except IntegrityError as error:
+            raise StoreError(f"nothing was taken in: {explanation(self._name, error)}") from error
+        return taken
+
+    def _put_run(self, connection: Connection, run: Run, trials: Sequence[TrialRecord]) -> bool:
+        same = select(RUNS.c.id).where(RUNS.c.fingerprint == run.fingerprint, RUNS.c.created == run.created)
+        if connection.scalar(same) is not None:
+            return False
+        values = {each.name: getattr(run, each.name) for each in fields(Run) if each.name != "id"}
+        made = connection.execute(insert(RUNS).values(values)).inserted_primary_key
+        assert made is not None
+        rows = [{each.name: getattr(t, each.name) for each in fields(TrialRecord)} for t in trials]
+        if rows:
+            connection.execute(insert(TRIALS), [{"run": made[0], **row, "artefact": None} for row in rows])
+        return True
+
+    def remove_run(self, run: int) -> None:
+        """Delete a run, its trials and its files; one that is not there is no error."""
+        with self._transaction(write=True) as connection:
+            connection.execute(delete(TRIALS).where(TRIALS.c.run == run))
+            connection.execute(delete(RUNS).where(RUNS.c.id == run))
+        if self._artefacts is not None or not (in_memory(self._url) or self._on_server):
+            shutil.rmtree(self.artefact_dir(run), ignore_errors=True)
+
+    def problems(self) -> list[str]:
+        """What is wrong with the store, in words; empty where all is well."""
+        found = []
+        gaps = (
+            select(TRIALS.c.run, func.count(), func.max(TRIALS.c.number))
+            .group_by(TRIALS.c.run)
+            .having(func.count() != func.max(TRIALS.c.number) + 1)
+        )
+        orphans = select(TRIALS.c.run).where(TRIALS.c.run.not_in(select(RUNS.c.id))).distinct()
+        with self._transaction() as connection:
+            if not self._on_server:
+                told = connection.exec_driver_sql("PRAGMA integrity_check").scalars()
+                found += [f"the file: {line}" for line in told if line != "ok"]
+            for run, count, last in connection.execute(gaps):
+                found.append(f"run {run} holds {count} trials, but the last one is number {last}")
+            found += [f"there are trials of run {run}, which does not exist" for run in connection.scalars(orphans)]
+        return found
+
     def artefact_dir(self, run: int) -> Path:
         """Folder for the files of this run, made when absent.
 
@@ -172,7 +261,7 @@ class Store:
         StoreError: the store is on a server and was given no folder for artefacts.
         """
         if self._artefacts is None:
-            if _in_memory(self._url):
+            if in_memory(self._url):
                 self._temporary = tempfile.TemporaryDirectory(prefix="metalearn-")
                 self._artefacts = Path(self._temporary.name)
             elif self._url.get_backend_name() == "sqlite":
@@ -201,12 +290,16 @@ class Store:
         self.close()
 
     @property
+    def _on_server(self) -> bool:
+        return self._engine.dialect.name != "sqlite"
+
+    @property
     def _name(self) -> str:
         return self._url.render_as_string(hide_password=True)
 
     def _insert(self, table: Table) -> Any:
         # The dialects' own statements have "or update", each as a class of its own.
-        return _INSERT[self._engine.dialect.name](table)
+        return INSERT[self._engine.dialect.name](table)
 
     def _no_run(self, run: int) -> StoreError:
         return StoreError(f"the store {self._name} has no run {run}; runs() lists those that it has")
@@ -221,7 +314,7 @@ class Store:
         except IntegrityError:  # the caller knows which rule it broke
             raise
         except (SQLAlchemyError, OverflowError) as error:
-            raise StoreError(_explanation(self._name, error)) from error
+            raise StoreError(explanation(self._name, error)) from error
         finally:
             if self._turn is not None:
                 self._turn.release()
@@ -237,9 +330,16 @@ class Store:
                     f"{self._name} is a database but not a store (it holds {', '.join(sorted(tables)[:3])}); "
                     "name another file"
                 )
-        if self._engine.dialect.name == "sqlite" and not _in_memory(self._url):
+        if self._engine.dialect.name == "sqlite" and not in_memory(self._url):
             self._write_ahead()
         with self._transaction(write=True) as connection:
+            if self._on_server:  # two processes that make one table at the same moment would both fail
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+            if SCHEMA.name in inspect(connection).get_table_names():  # again: another process may have been quicker
+                found = connection.scalar(select(SCHEMA.c.version).with_for_update())
+                if found is not None and found < VERSION:
+                    migrate(connection, found, VERSION)
+                    connection.execute(update(SCHEMA).values(version=VERSION))
             METADATA.create_all(connection)
             if connection.scalar(select(SCHEMA.c.version)) is None:
                 connection.execute(insert(SCHEMA).values(version=VERSION))
@@ -264,7 +364,7 @@ class Store:
                 return
             except Exception as error:
                 if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise StoreError(_explanation(self._name, error)) from error
+                    raise StoreError(explanation(self._name, error)) from error
                 time.sleep(0.01)
             finally:
                 connection.close()
@@ -273,88 +373,6 @@ class Store:
 def _record(row: RowMapping) -> TrialRecord:
     curve = tuple((float(share), float(loss)) for share, loss in row["curve"])
     return TrialRecord(**{**dict(row), "curve": curve})
-
-
-def _in_memory(url: URL) -> bool:
-    return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
-
-
-def _checked_url(text: str) -> URL:
-    rule = "a store is named by a URL such as 'sqlite:///runs.db', 'sqlite://' or 'postgresql://user@host/name'"
-    try:
-        url = make_url(text)
-        known = url.get_backend_name() in _INSERT
-    except (ArgumentError, ValueError):
-        cure = f"write 'sqlite:///{text}' for that file" if "://" not in str(text) else "correct it"
-        raise StoreError(f"{text!r} is not a database URL; {rule}; {cure}") from None
-    if not known:
-        raise StoreError(f"{text!r} names the unsupported database {url.get_backend_name()!r}; {rule}")
-    if url.get_backend_name() == "sqlite" and not _in_memory(url):
-        # Made absolute, so that a change of the working directory does not change the store.
-        path = Path(str(url.database)).expanduser().absolute()
-        if not path.parent.is_dir():
-            raise StoreError(f"{text!r} lies in the folder {path.parent}, which does not exist; make it first")
-        url = url.set(database=str(path))
-    return url
-
-
-def _engine(url: URL) -> Engine:
-    sqlite_file = {"connect_args": {"timeout": BUSY_SECONDS}}
-    sqlite_memory = {"connect_args": {"check_same_thread": False}, "poolclass": StaticPool}
-    options: dict[str, Any] = {}
-    if url.get_backend_name() == "sqlite":
-        options = sqlite_memory if _in_memory(url) else sqlite_file
-    try:
-        engine = create_engine(url, **options)
-    except (NoSuchModuleError, ImportError) as error:
-        raise StoreError(f"cannot use {url.drivername!r} ({error}); install the driver of this database") from error
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _set_up)
-        event.listen(engine, "begin", _begin)
-    event.listen(engine, "connect", _note_process)
-    event.listen(engine, "checkout", _refuse_inherited)
-    return engine
-
-
-def _set_up(connection: Any, record: Any) -> None:
-    connection.isolation_level = None  # sqlite3 begins no transactions of its own: `_begin` does
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute("PRAGMA synchronous=NORMAL")  # with the log, what is committed survives a killed process
-    cursor.close()
-
-
-def _begin(connection: Connection) -> None:
-    # A writer takes the lock at once: one that reads first and then wants it may find that it can never have it.
-    write = connection.get_execution_options().get("write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-
-def _note_process(connection: Any, record: Any) -> None:
-    record.info["process"] = os.getpid()
-
-
-def _refuse_inherited(connection: Any, record: Any, proxy: Any) -> None:
-    # A connection must not be used on both sides of a fork; the pool then opens a new one.
-    if record.info["process"] != os.getpid():
-        record.dbapi_connection = proxy.dbapi_connection = None
-        raise DisconnectionError("the connection belongs to another process")
-
-
-def _explanation(name: str, error: BaseException) -> str:
-    if isinstance(error, StatementError) and error.orig is not None:
-        if isinstance(error.orig, StoreError):  # from a column type, which knows the value
-            return str(error.orig)
-        cause = str(error.orig)
-    else:
-        cause = str(error)
-    if isinstance(error, OverflowError):
-        return f"{cause}: numbers in a store lie in [-2**63, 2**63)"
-    if "not a database" in cause or "malformed" in cause:
-        return f"{name} is damaged or no SQLite database ({cause}); it was left as it is; name another file"
-    if isinstance(error, OperationalError) and "locked" in cause:
-        return f"{name} was locked by another process for {BUSY_SECONDS:g} s; end that process or try again"
-    return f"the store {name} cannot do this: {cause}"
 
 
 def _reopened(url: str, artefacts: Path | None) -> Store:

@@ -27,8 +27,8 @@ from sqlalchemy.types import TypeDecorator
 
 from metalearn.errors import StoreError
 
-VERSION = 1
-"""Version of the tables below; it grows with every change of them."""
+VERSION = 2
+"""Version of the tables below; it grows with every change of them, and `migrations` says how."""
 
 
 class Real(TypeDecorator[float]):
@@ -91,6 +91,17 @@ METADATA = MetaData()
 
 SCHEMA = Table("metalearn_schema", METADATA, Column("version", Integer, primary_key=True, autoincrement=False))
 
+TASKS = Table(
+    "metalearn_tasks",
+    METADATA,
+    Column("fingerprint", String(255), primary_key=True),
+    Column("name", Words, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("metric", Words, nullable=False),
+    Column("metafeatures", Json, nullable=False),
+    Column("created", Moment, nullable=False),
+)
+
 RUNS = Table(
     "metalearn_runs",
     METADATA,
@@ -102,6 +113,9 @@ RUNS = Table(
     Column("settings", Json, nullable=False),
     Column("created", Moment, nullable=False),
     Column("finished", Boolean, nullable=False),
+    Column("task", String(255)),
+    Column("versions", Json, nullable=False, server_default="{}"),
+    sqlite_autoincrement=True,  # a number that was removed is not given again
 )
 
 # Two processes that open the same run at the same moment get one run, not two.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,7 @@ class CatBoostLearner:
     """
 
     converged = False
+    losses: Sequence[float] = ()
 
     def __init__(self, config: dict[str, Any], *, categorical: int, values: bool) -> None:
         self._config, self._categorical, self._values = config, categorical, values
@@ -102,7 +104,7 @@ class CatBoostLearner:
                 "thread_count": _threads(),
                 "allow_writing_files": False,
                 "logging_level": "Silent",
-                "use_best_model": len(valid.y) > 0,
+                "use_best_model": False,
             }
         )
         model.fit(
@@ -111,14 +113,20 @@ class CatBoostLearner:
             early_stopping_rounds=math.ceil(PATIENCE / self._config["learning_rate"]) if len(valid.y) else None,
             callbacks=None if deadline is None else [stop],
         )
-        boosted = max(
-            (len(losses) for each in model.get_evals_result().values() for losses in each.values()), default=0
-        )
-        self.converged = len(valid.y) > 0 and boosted < rounds and not stop.late
+        judged = model.get_evals_result().get("validation", {})
+        self.losses = next(iter(judged.values()), [])
+        self.converged = 0 < len(self.losses) < rounds and not stop.late
+        self.classes_, self._grown = classes, model
+        self.keep(int(np.argmin(self.losses)) + 1 if len(self.losses) else model.tree_count_)
+
+    def keep(self, rounds: int) -> None:
+        kept = min(rounds, self._grown.tree_count_)
+        model = self._grown.copy()
+        model.shrink(kept)
         with tempfile.TemporaryDirectory(prefix="autonet-") as folder:  # its public way to bytes
             path = Path(folder) / "model.cbm"
             model.save_model(str(path))
-            self._set(path.read_bytes(), classes, model.tree_count_ / ROUNDS)
+            self._set(path.read_bytes(), self.classes_, kept / ROUNDS)
 
     def _set(self, model: bytes, classes: NDArray[Any], effort: float) -> None:
         """What predicts is always read from the bytes, so that a saved model predicts the same bits."""

@@ -124,6 +124,7 @@ class Forest:
     """
 
     converged = False
+    losses = ()
 
     def __init__(self, tree: Any, *, bootstrap: bool, most_rows: int, shrinkage: float) -> None:
         self._tree, self._bootstrap, self._most_rows, self._shrinkage = tree, bootstrap, most_rows, shrinkage
@@ -166,6 +167,9 @@ class Forest:
     @property
     def effort(self) -> float:
         return len(self._walkers) / TREES
+
+    def keep(self, rounds: int) -> None:
+        """All trees are kept: none is judged before it is grown."""
 
     @property
     def work(self) -> float:

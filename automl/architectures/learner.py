@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import numpy as np
@@ -55,6 +56,15 @@ class Learner(Protocol):
     @property
     def converged(self) -> bool:
         """Whether the fit ended by itself, so that a larger share would have given the same model."""
+        ...
+
+    @property
+    def losses(self) -> Sequence[float]:
+        """Validation loss after each round of the last fit, to which `keep` refers; empty where there are no rounds."""
+        ...
+
+    def keep(self, rounds: int) -> None:
+        """Predict with the first rounds of the last fit from now on, with all where it has fewer."""
         ...
 
     @property

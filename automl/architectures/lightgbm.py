@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,6 +71,7 @@ class LightGBMLearner:
     """
 
     converged = False
+    losses: Sequence[float] = ()
 
     def __init__(self, config: dict[str, Any], *, categorical: int, values: bool) -> None:
         self._config, self._categorical, self._values = config, categorical, values
@@ -100,9 +102,12 @@ class LightGBMLearner:
             judges,
             callbacks=[_stopping(losses, patience, clock)],
         )
-        self.converged = _stale(losses, patience)
-        kept = int(np.argmin(losses)) + 1 if losses else booster.current_iteration()
-        self._set(booster.model_to_string(num_iteration=kept), classes, kept / ROUNDS)
+        self.converged, self.losses, self.classes_, self._grown = _stale(losses, patience), losses, classes, booster
+        self.keep(int(np.argmin(losses)) + 1 if losses else booster.current_iteration())
+
+    def keep(self, rounds: int) -> None:
+        kept = min(rounds, self._grown.current_iteration())
+        self._set(self._grown.model_to_string(num_iteration=kept), self.classes_, kept / ROUNDS)
 
     def _set(self, model: str, classes: NDArray[Any], effort: float) -> None:
         """What predicts is always read from the text, so that a saved model predicts the same bits."""

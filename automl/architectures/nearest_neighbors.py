@@ -70,6 +70,7 @@ class Neighbors:
 
     effort = 1.0
     converged = True
+    losses = ()
 
     def __init__(self, n_neighbors: int, weights: str, smoothing: float, values: bool) -> None:
         self.n_neighbors, self.weights, self.smoothing, self.values = n_neighbors, weights, smoothing, values

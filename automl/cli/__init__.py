@@ -1,4 +1,4 @@
-"""The terminal: autonet fit · predict · batch · methods · space.
+"""The terminal: autonet fit · predict · batch · methods · space · store.
 
 Libraries are imported inside the commands, so that help is fast.
 """
@@ -14,6 +14,7 @@ from automl.cli.fit import fit
 from automl.cli.methods import methods
 from automl.cli.predict import predict
 from automl.cli.space import space
+from automl.cli.store import store
 
 app = typer.Typer(
     name="autonet",
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 for _command in (fit, predict, batch, methods, space):
     app.command()(_command)
+app.add_typer(store, name="store")
 
 
 def _version(wanted: bool) -> None:

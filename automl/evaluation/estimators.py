@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,8 @@ def _fit_boosting(model: Any, train: Rows, valid: Rows, share: float, deadline: 
     judged = len(kept.y) > 0
     scored = {"X_val": kept.X, "y_val": kept.y, "sample_weight_val": kept.weight} if judged else {}
     model.set_params(warm_start=True, early_stopping=judged)
-    until, first = 0, max(_FIRST_ITERATIONS, _FIRST_VALUES // (train.X.size * len(np.unique(train.y[:1000]))))
+    outputs = len(np.unique(train.y)) if hasattr(model, "predict_proba") else 1
+    until, first = 0, max(_FIRST_ITERATIONS, _FIRST_VALUES // (train.X.size * outputs))
     while until < most:
         until = min(most, max(first, 2 * until))
         began = time.monotonic()
@@ -80,9 +82,31 @@ def _fit_boosting(model: Any, train: Rows, valid: Rows, share: float, deadline: 
         # The next step is twice as long: it must end before the deadline, too.
         if deadline is not None and time.monotonic() + 2 * (time.monotonic() - began) > deadline:
             break
+    model._grown = model._predictors
     if judged:
-        del model._predictors[max(1, int(np.argmax(model.validation_score_))) :]
+        keep(model, int(np.argmax(model.validation_score_)))
     return model.set_params(max_iter=full)
+
+
+def losses(estimator: Any) -> Sequence[float]:
+    """Validation loss after each round of boosting; empty where there are no rounds."""
+    if is_learner(estimator):
+        return estimator.losses
+    return [-float(score) for score in getattr(estimator, "validation_score_", ())][1:]  # the first is of no round
+
+
+def keep(estimator: Any, rounds: int) -> None:
+    """Have a boosting predict with its first rounds, with all where it has fewer; only before it is forgotten."""
+    if is_learner(estimator):
+        estimator.keep(rounds)
+    else:
+        estimator._predictors = estimator._grown[: max(1, rounds)]
+
+
+def forget(estimator: Any) -> None:
+    """Give up the rounds that are not kept."""
+    if hasattr(estimator, "_grown"):
+        del estimator._grown
 
 
 def trusted_by(family: Family) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ class Evaluator:
     deadline: `time.monotonic` value at which the search ends, or None.
     trial_time_limit: seconds, or None.
     full_seconds: that a full trial of an initial configuration should take, or None: networks get fewer epochs, and
-        what takes twice as long is stopped and judged as it is. Others get a third of it.
+        what takes twice as long is stopped and judged as it is. Others get a share of it.
     device: "cpu" or "cuda".
     """
 
@@ -80,11 +80,12 @@ class Evaluator:
         if repeated is not None:
             return replace(repeated, cost=time.monotonic() - began)
         resources = self.fidelity.at(trial.budget)
-        fitted = self._fit(family, trial, resources, self._trial_deadline(trial, began))
+        fitted = self._fit(family, trial, resources, self._trial_deadline(family, trial, began))
         out_of_fold = _assemble(self.task, fitted.predictions)
         loss = self.task.loss(out_of_fold)
         folder = self.folder / str(trial.number)
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONVERGED).unlink(missing_ok=True)  # of the same trial, if it was killed after it had been written
         _write(folder / OUT_OF_FOLD, out_of_fold)
         _write(folder / WORK, np.array(fitted.model.work))
         _write(folder / MODEL, np.frombuffer(pack(fitted.model.state()), dtype=np.uint8))
@@ -142,13 +143,14 @@ class Evaluator:
             return self.full_seconds
         return EXPLORED * self.full_seconds
 
-    def _trial_deadline(self, trial: Trial, began: float) -> float | None:
+    def _trial_deadline(self, family: Family, trial: Trial, began: float) -> float | None:
         ends = [] if self.deadline is None else [self.deadline]
         if self.trial_time_limit is not None:
             ends.append(began + _MARGIN * self.trial_time_limit)
         seconds = self._seconds(trial)
-        if seconds is not None:
-            ends.append(began + 2 * seconds * max(trial.budget, LEAST_BUDGET))
+        if seconds is not None and len(self.task.judged):  # a model without rows to judge it by is needed whole
+            share = max(trial.budget, LEAST_BUDGET) if getattr(family, "budgeted", True) else 1.0
+            ends.append(began + 2 * seconds * share)
         return min(ends, default=None)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.dummy import DummyClassifier
 
 from automl.architectures.family import Shape, inputs_of
@@ -40,19 +42,43 @@ def fit_estimators(task: Task, family: Family, trial: Trial, resources: Resource
     """
     part = max(LEAST_PART, 1 / len(task.folds)) if getattr(family, "divisible", False) else 1.0
     resources = replace(resources, epochs=resources.epochs * part)
-    models, predictions = [], []
+    models: list[EstimatorModel] = []
     for done, fold in enumerate(task.folds):
         now = time.monotonic()
         if deadline is not None and now >= deadline and done:
             raise TimeoutError(f"{done} of {len(task.folds)} folds were fitted when the time was over")
         end = None if deadline is None else now + (deadline - now) / (len(task.folds) - done)
-        model = _fit_fold(task, family, trial, resources, fold, end)
-        models.append(model)
-        predictions.append(model.predict(task.arrays.take(fold.valid)))
+        models.append(_fit_fold(task, family, trial, resources, fold, end))
+    predictions = _judged(task, models)
     efforts = [estimators.effort(model.estimator) for model in models]
     effort = min(1.0, float(np.mean(efforts)) / part)
     converged = all(estimators.converged(model.estimator) for model in models)
     return Fitted(TrialModel(family.name, trial.config, tuple(models), effort), predictions, converged=converged)
+
+
+def _judged(task: Task, models: Sequence[EstimatorModel]) -> list[NDArray[np.float64]]:
+    """Predictions of each fold's validation rows, those of boosting after one number of rounds for all folds.
+
+    Each model keeps the rounds that were best on its own validation rows. Predictions of the same rows after these look
+    better than those of other rows, and than those of families that choose nothing by them.
+    """
+    curves = [estimators.losses(model.estimator) for model in models]
+    longest = max(map(len, curves))
+    rounds = None
+    if len(models) > 1 and min(map(len, curves)) > 0:
+        # What has ended before stays as it was then.
+        padded = [np.pad(np.asarray(c), (0, longest - len(c)), mode="edge") for c in curves]
+        rounds = int(np.argmin(np.mean(padded, axis=0))) + 1
+    predictions = []
+    for model, curve, fold in zip(models, curves, task.folds, strict=True):
+        own = int(np.argmin(curve)) + 1 if len(curve) else None
+        if rounds != own and rounds is not None:
+            estimators.keep(model.estimator, rounds)
+        predictions.append(model.predict(task.arrays.take(fold.valid)))
+        if rounds != own and rounds is not None and own is not None:
+            estimators.keep(model.estimator, own)
+        estimators.forget(model.estimator)
+    return predictions
 
 
 def _fit_fold(

@@ -161,11 +161,11 @@ class NetworkModel:
     def work(self) -> float:
         import torch
 
-        from automl.evaluation.effort import PREDICTED_FLOPS, forward_work
+        from automl.evaluation.effort import forward_work
 
         numbers = torch.zeros(COUNTED_ROWS, self.preparer.width)
         codes = torch.zeros(COUNTED_ROWS, len(self.blueprint.levels), dtype=torch.int64)
-        return 1.0 + 1e6 * forward_work(self.network, numbers, codes).flops / PREDICTED_FLOPS
+        return 1.0 + 1e6 * forward_work(self.network, numbers, codes).predicting
 
     def state(self) -> State:
         weights = {k: v.detach().cpu().numpy() for k, v in self.network.state_dict().items()}

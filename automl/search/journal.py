@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import AutoNetError
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from metalearn import Store, TrialRecord
 
 
+VERSIONS = ("autonet", "scikit-learn", "torch")
+"""Packages whose versions a run keeps."""
+
+
 class Journal:
     """The unfinished run of a fingerprint in a store, or a new one; `record` fits the search loop.
 
@@ -25,13 +30,30 @@ class Journal:
     fingerprint: equal for the calls that may resume each other; see `fingerprint`.
     space: configuration space as text; see `space_text`.
     settings: what else is worth reading next to the run, JSON values.
+    task: fingerprint of the task in the store, or None.
     """
 
     def __init__(
-        self, store: Store, fingerprint: str, *, space: str, method: str, seed: int, settings: Mapping[str, Any]
+        self,
+        store: Store,
+        fingerprint: str,
+        *,
+        space: str,
+        method: str,
+        seed: int,
+        settings: Mapping[str, Any],
+        task: str | None = None,
     ) -> None:
         self._store = store
-        self.run_id = store.open_run(fingerprint, space=space, method=method, seed=seed, settings=dict(settings))
+        self.run_id = store.open_run(
+            fingerprint,
+            space=space,
+            method=method,
+            seed=seed,
+            settings=dict(settings),
+            task=task,
+            versions={name: version(name) for name in VERSIONS},
+        )
 
     def history(self, max_budget: float = 1.0) -> History:
         """The trials recorded so far; those that were in flight when the process died are RUNNING."""

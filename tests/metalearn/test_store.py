@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from metalearn import Run, Store, StoreError, TrialRecord
+from metalearn import Run, Store, StoreError, TaskRecord, TrialRecord
 
 ROOT = str(Path(__file__).parents[2])
 PATIENCE = 30.0  # seconds: far above what anything here takes, for a busy machine
@@ -60,10 +60,17 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'runs.db'}"
 
 
-@pytest.fixture(params=["file", "memory"])
-def store(request: pytest.FixtureRequest, url: str) -> Iterator[Store]:
-    with Store(url if request.param == "file" else "sqlite://") as opened:
+@pytest.fixture(params=["file", "memory", "server"])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    names = {"file": "url", "server": "postgres_url"}
+    with Store(request.getfixturevalue(names[request.param]) if request.param in names else "sqlite://") as opened:
         yield opened
+
+
+@pytest.fixture(params=["file", "server"])
+def shared_url(request: pytest.FixtureRequest) -> str:
+    """Of a store that several processes may use at once."""
+    return str(request.getfixturevalue("url" if request.param == "file" else "postgres_url"))
 
 
 # Runs
@@ -90,6 +97,29 @@ def test_a_run_keeps_what_it_was_opened_with(store: Store) -> None:
     assert run == expected
     assert run.created.tzinfo is UTC
     assert abs(datetime.now(UTC) - run.created) < timedelta(minutes=1)
+
+
+def test_a_run_names_its_task_and_the_versions_it_used(store: Store) -> None:
+    store.open_run("f", space="", method="", seed=0, settings={}, task="iris", versions={"torch": "2.13"})
+    (run,) = store.runs()
+    assert (run.task, run.versions) == ("iris", {"torch": "2.13"})
+
+
+# Tasks
+
+
+def test_tasks_are_read_as_they_were_written_the_oldest_first(store: Store) -> None:
+    first = TaskRecord("b", "iris", "classification", "neg_log_loss", {"NumberOfClasses": 3.0, "SkewnessMax": math.inf})
+    second = TaskRecord("a")
+    store.put_task(first)
+    store.put_task(second)
+    assert store.tasks() == [first, second]
+
+
+def test_writing_a_task_again_replaces_it_in_its_place(store: Store) -> None:
+    for task in (TaskRecord("a"), TaskRecord("b"), TaskRecord("a", metafeatures={"ClassEntropy": 1.0})):
+        store.put_task(task)
+    assert [(task.fingerprint, len(task.metafeatures)) for task in store.tasks()] == [("a", 1), ("b", 0)]
 
 
 # Trials
@@ -258,8 +288,36 @@ def test_a_store_of_a_newer_version_is_refused(url: str) -> None:
         open_run(store)
         with store._transaction(write=True) as connection:
             connection.execute(text("UPDATE metalearn_schema SET version = 99"))
-    with pytest.raises(StoreError, match=r"version 99, newer than the version 1.*upgrade the program"):
+    with pytest.raises(StoreError, match=r"version 99, newer than the version 2.*upgrade the program"):
         Store(url)
+
+
+VERSION_1 = """
+CREATE TABLE metalearn_schema (version INTEGER NOT NULL PRIMARY KEY);
+INSERT INTO metalearn_schema VALUES (1);
+CREATE TABLE metalearn_runs (id INTEGER NOT NULL PRIMARY KEY, fingerprint VARCHAR(255) NOT NULL, space TEXT NOT NULL,
+    method TEXT NOT NULL, seed BIGINT NOT NULL, settings TEXT NOT NULL, created DATETIME NOT NULL,
+    finished BOOLEAN NOT NULL);
+INSERT INTO metalearn_runs VALUES (7, 'f', '{}', 'bohb', 1, '{}', '2026-01-02 03:04:05.000000', 0);
+CREATE TABLE metalearn_trials (run INTEGER NOT NULL, number INTEGER NOT NULL, config TEXT NOT NULL, budget FLOAT,
+    bracket INTEGER NOT NULL, rung INTEGER NOT NULL, parent INTEGER, seed BIGINT NOT NULL, state VARCHAR(32) NOT NULL,
+    loss FLOAT, cost FLOAT, curve TEXT NOT NULL, artefact TEXT, error TEXT NOT NULL, PRIMARY KEY (run, number));
+INSERT INTO metalearn_trials VALUES (7, 0, '{"x": 1}', 1.0, 0, 0, NULL, 1, 'done', 0.5, 1.0, '[]', NULL, '');
+"""
+
+
+def test_a_store_of_an_older_version_is_brought_up_to_date(tmp_path: Path, url: str) -> None:
+    with sqlite3.connect(tmp_path / "runs.db") as old:
+        old.executescript(VERSION_1)
+    old.close()
+    for _ in range(2):
+        with Store(url) as store:
+            (run,) = store.runs()
+            assert (run.id, run.task, run.versions) == (7, None, {})
+            assert [(t.config, t.loss) for t in store.trials(run)] == [({"x": 1}, 0.5)]
+            assert open_run(store) == 7
+            store.put_task(TaskRecord("a"))
+            assert len(store.tasks()) == 1
 
 
 # Many at once
@@ -323,8 +381,8 @@ def start_writer(url: str, first: int, count: int) -> subprocess.Popen[str]:
     )
 
 
-def test_processes_open_one_new_store_and_write_to_it_at_once(url: str) -> None:
-    writers = [start_writer(url, 50 * i, 50) for i in range(3)]
+def test_processes_open_one_new_store_and_write_to_it_at_once(shared_url: str) -> None:
+    writers = [start_writer(shared_url, 50 * i, 50) for i in range(3)]
     for writer in writers:
         assert writer.stdin is not None
         writer.stdin.write("go\n")
@@ -332,16 +390,16 @@ def test_processes_open_one_new_store_and_write_to_it_at_once(url: str) -> None:
     for writer in writers:
         writer.communicate(timeout=PATIENCE)
         assert writer.returncode == 0
-    with Store(url) as store:
+    with Store(shared_url) as store:
         (run,) = store.runs()
         assert [t.number for t in store.trials(run)] == list(range(150))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="uses SIGKILL")
-def test_killed_writers_lose_nothing_that_they_had_written(tmp_path: Path, url: str) -> None:
+def test_killed_writers_lose_nothing_that_they_had_written(shared_url: str) -> None:
     for again in range(2):
-        writers = [start_writer(url, (2 * again + i) * 10**6, 10**6) for i in range(2)]
-        with Store(url) as watcher:
+        writers = [start_writer(shared_url, (2 * again + i) * 10**6, 10**6) for i in range(2)]
+        with Store(shared_url) as watcher:
             for writer in writers:
                 assert writer.stdin is not None
                 writer.stdin.write("go\n")
@@ -352,11 +410,9 @@ def test_killed_writers_lose_nothing_that_they_had_written(tmp_path: Path, url: 
             for writer in writers:
                 writer.send_signal(signal.SIGKILL)
         told = {int(line) for writer in writers for line in writer.communicate(timeout=PATIENCE)[0].split("\n")[:-1]}
-        with Store(url) as store:
+        with Store(shared_url) as store:
             kept = {t.number: t.loss for t in store.trials(run)}
             assert told <= set(kept)
             assert all(loss == number for number, loss in kept.items())
             store.write(run, replace(RECORD, loss=0.0))  # no lock is left behind
-    with sqlite3.connect(tmp_path / "runs.db") as plain:
-        assert plain.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    plain.close()
+            assert not [line for line in store.problems() if line.startswith("the file")]

@@ -27,6 +27,7 @@ def test_the_operations_of_a_row_are_those_of_its_products() -> None:
     work = forward_work(network, torch.zeros(5, 6), torch.zeros(5, 0))
     assert work.flops == 2 * (6 * 8 + 8 * 3)
     assert work.calls == 5  # two views of the weights, two products, one activation; no dropout when it is judged
+    assert work.values == 8 + 8 + 3  # of the products and the activation; views cost nothing
     assert network.training
 
 

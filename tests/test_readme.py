@@ -46,6 +46,7 @@ def test_the_commands_of_the_readme_are_commands() -> None:
     from automl.cli import app
 
     commands = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    commands |= {str(group.name) for group in app.registered_groups}
     typed = set(re.findall(r"^(?:\.ci/setup && \.venv/bin/)?autonet (\w+)", "".join(blocks("bash")), re.MULTILINE))
     assert typed == commands
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from metalearn import Run, Store, StoreError, TaskRecord, TrialRecord
+from metalearn import Run, Store, StoreError, TrialRecord
 
 ROOT = str(Path(__file__).parents[2])
 PATIENCE = 30.0  # seconds: far above what anything here takes, for a busy machine
@@ -103,23 +103,6 @@ def test_a_run_names_its_task_and_the_versions_it_used(store: Store) -> None:
     store.open_run("f", space="", method="", seed=0, settings={}, task="iris", versions={"torch": "2.13"})
     (run,) = store.runs()
     assert (run.task, run.versions) == ("iris", {"torch": "2.13"})
-
-
-# Tasks
-
-
-def test_tasks_are_read_as_they_were_written_the_oldest_first(store: Store) -> None:
-    first = TaskRecord("b", "iris", "classification", "neg_log_loss", {"NumberOfClasses": 3.0, "SkewnessMax": math.inf})
-    second = TaskRecord("a")
-    store.put_task(first)
-    store.put_task(second)
-    assert store.tasks() == [first, second]
-
-
-def test_writing_a_task_again_replaces_it_in_its_place(store: Store) -> None:
-    for task in (TaskRecord("a"), TaskRecord("b"), TaskRecord("a", metafeatures={"ClassEntropy": 1.0})):
-        store.put_task(task)
-    assert [(task.fingerprint, len(task.metafeatures)) for task in store.tasks()] == [("a", 1), ("b", 0)]
 
 
 # Trials
@@ -290,34 +273,6 @@ def test_a_store_of_a_newer_version_is_refused(url: str) -> None:
             connection.execute(text("UPDATE metalearn_schema SET version = 99"))
     with pytest.raises(StoreError, match=r"version 99, newer than the version 2.*upgrade the program"):
         Store(url)
-
-
-VERSION_1 = """
-CREATE TABLE metalearn_schema (version INTEGER NOT NULL PRIMARY KEY);
-INSERT INTO metalearn_schema VALUES (1);
-CREATE TABLE metalearn_runs (id INTEGER NOT NULL PRIMARY KEY, fingerprint VARCHAR(255) NOT NULL, space TEXT NOT NULL,
-    method TEXT NOT NULL, seed BIGINT NOT NULL, settings TEXT NOT NULL, created DATETIME NOT NULL,
-    finished BOOLEAN NOT NULL);
-INSERT INTO metalearn_runs VALUES (7, 'f', '{}', 'bohb', 1, '{}', '2026-01-02 03:04:05.000000', 0);
-CREATE TABLE metalearn_trials (run INTEGER NOT NULL, number INTEGER NOT NULL, config TEXT NOT NULL, budget FLOAT,
-    bracket INTEGER NOT NULL, rung INTEGER NOT NULL, parent INTEGER, seed BIGINT NOT NULL, state VARCHAR(32) NOT NULL,
-    loss FLOAT, cost FLOAT, curve TEXT NOT NULL, artefact TEXT, error TEXT NOT NULL, PRIMARY KEY (run, number));
-INSERT INTO metalearn_trials VALUES (7, 0, '{"x": 1}', 1.0, 0, 0, NULL, 1, 'done', 0.5, 1.0, '[]', NULL, '');
-"""
-
-
-def test_a_store_of_an_older_version_is_brought_up_to_date(tmp_path: Path, url: str) -> None:
-    with sqlite3.connect(tmp_path / "runs.db") as old:
-        old.executescript(VERSION_1)
-    old.close()
-    for _ in range(2):
-        with Store(url) as store:
-            (run,) = store.runs()
-            assert (run.id, run.task, run.versions) == (7, None, {})
-            assert [(t.config, t.loss) for t in store.trials(run)] == [({"x": 1}, 0.5)]
-            assert open_run(store) == 7
-            store.put_task(TaskRecord("a"))
-            assert len(store.tasks()) == 1
 
 
 # Many at once

@@ -71,7 +71,8 @@ def test_a_family_without_an_onnx_form_is_named(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_networks_of_all_families_predict_alike_in_one_ensemble(kind: str) -> None:
-    assert_predicts_alike(together([fitted(kind, name) for name in NETWORKS]), X, strange())
+    # Two trials each: the first draw of a published space may diverge, which is a crashed trial and no model.
+    assert_predicts_alike(together([fitted(kind, name, n_trials=2) for name in NETWORKS]), X, strange())
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.architectures.learner import VISIT, Clock, Rows
+from automl.architectures.learner import VISIT, Clock, Rows, by_position
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -89,9 +89,7 @@ class CatBoostLearner:
         """Boost until the validation loss has stopped to fall, and keep the rounds up to the best one."""
         import catboost
 
-        classes = np.empty(0) if self._values else np.unique(train.y)
-        if not self._values:
-            train, valid = train.of_classes(classes), valid.of_classes(classes)
+        classes, train, valid = by_position(train, valid, values=self._values)
         rounds, stop = max(1, round(share * ROUNDS)), _Stop(Clock(deadline, prepares=True))
         model = catboost.CatBoost(
             {

@@ -36,6 +36,14 @@ class Rows(NamedTuple):
         return Rows(self.X[known], np.searchsorted(classes, self.y[known]), weight)
 
 
+def by_position(train: Rows, valid: Rows, *, values: bool) -> tuple[NDArray[Any], Rows, Rows]:
+    """Classes of the training rows, and both parts with the positions of these as targets; values stay as they are."""
+    if values:
+        return np.empty(0), train, valid
+    classes = np.unique(train.y)
+    return classes, train.of_classes(classes), valid.of_classes(classes)
+
+
 class Learner(Protocol):
     """What `build` of a scikit-learn family may return in place of an estimator.
 

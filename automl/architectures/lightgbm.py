@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.architectures.learner import VISIT, Clock, Rows
+from automl.architectures.learner import VISIT, Clock, Rows, by_position
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -80,9 +80,7 @@ class LightGBMLearner:
         """Boost until the validation loss has stopped to fall, and keep the rounds up to the best one."""
         import lightgbm
 
-        classes = np.empty(0) if self._values else np.unique(train.y)
-        if not self._values:
-            train, valid = train.of_classes(classes), valid.of_classes(classes)
+        classes, train, valid = by_position(train, valid, values=self._values)
         parameters = {**self._config, **_objective(len(classes)), **_QUIET_AND_EXACT, "seed": seed % 2**31}
         columns = train.X.shape[1]
         data = lightgbm.Dataset(

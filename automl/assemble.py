@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from automl.advise import SHIPPED, WARM_STARTS
 from automl.architectures.catalogue import FAMILIES, family, what_is_missing
 from automl.architectures.family import Family, is_network
 from automl.errors import SettingError, unknown
@@ -17,7 +19,7 @@ from automl.job import Plan
 from automl.search import catalogue
 from automl.search.history import History
 from automl.settings import SpaceSettings, preset, space_settings
-from automl.space import FAMILY, complete, joint_space
+from automl.space import FAMILY, complete, joint_space, legal
 
 DEFAULT_TIME = 60.0
 WARM_CONFIGURATIONS = 10
@@ -49,6 +51,8 @@ def make_plan(parameters: Any) -> Plan:
         space=space,
         families=families,
         initial=_initial(space, settings, p.warm_start),
+        warm_start=p.warm_start if isinstance(p.warm_start, str) else None,
+        knowledge=_knowledge(p.knowledge, settings),
         method=method,
         fidelity=Fidelity.of(p.fidelities if p.fidelities is not None else chosen.fidelities),
         min_budget=chosen.min_budget,
@@ -126,14 +130,17 @@ def _initial(space: Any, settings: SpaceSettings, warm_start: Any) -> list[dict[
     warm: list[Mapping[str, Any]] = []
     if isinstance(warm_start, History):
         warm = [t.config for t in sorted(warm_start.done, key=lambda t: t.loss)[:WARM_CONFIGURATIONS]]
+    elif isinstance(warm_start, str):
+        if warm_start not in WARM_STARTS:
+            raise unknown("warm start", warm_start, WARM_STARTS)
     elif warm_start is not None and warm_start is not False:  # scikit-learn's tools switch it off by False
-        if isinstance(warm_start, str | bool | Mapping) or not all(isinstance(c, Mapping) for c in warm_start):
+        if isinstance(warm_start, bool | Mapping) or not all(isinstance(c, Mapping) for c in warm_start):
             raise SettingError(
-                f"warm_start {warm_start!r} is neither a history nor a list of configurations; give the history_ of an "
-                "earlier fit, or dictionaries"
+                f"warm_start {warm_start!r} is none of {', '.join(WARM_STARTS)}, no history and no list of "
+                "configurations; give one of the names, the history_ of an earlier fit, or dictionaries"
             )
         warm = list(warm_start)
-    own = [c for c in settings.initial if _fits(space, c)]
+    own = [c for c in settings.initial if legal(space, c)]
     # Families that the search space does not begin with, a user's own, come early; a cheap trial comes first.
     named = {c[FAMILY] for c in own if FAMILY in c}
     added = [{FAMILY: name} for name in getattr(space[FAMILY], "choices", ()) if name not in named]
@@ -145,9 +152,13 @@ def _initial(space: Any, settings: SpaceSettings, warm_start: Any) -> list[dict[
     return configurations
 
 
-def _fits(space: Any, partial: Mapping[str, Any]) -> bool:
-    """Whether an initial configuration of the search space survives what the user left out or replaced."""
-    return all(name in space and space[name].legal_value(value) for name, value in partial.items())
+def _knowledge(named: Any, settings: SpaceSettings) -> str | None:
+    """What is known beside the store: the file that is named, or else what the search space has been learned for."""
+    if named is None:
+        return settings.knowledge
+    if not isinstance(named, str | os.PathLike):
+        raise SettingError(f"knowledge {named!r} is neither {SHIPPED!r} nor the path of a file; give one of them")
+    return os.fspath(named)
 
 
 def _seed(random_state: Any) -> int:

@@ -65,8 +65,15 @@ _PARAMETERS = """
     store : str or Store, default=None
         A database URL such as "sqlite:///runs.db": the search is recorded there, and the same call on the same data
         resumes it after a crash; with it, a `random_state` of None is 0. None keeps nothing.
-    warm_start : sequence of dict or History, default=None
-        Configurations to try first, or the history of an earlier fit, whose ten best are tried first.
+    warm_start : str, sequence of dict, History or None, default="auto"
+        How past tasks help: "portfolio" tries configurations first that together do well on all of them, "neighbours"
+        the best of the tasks most alike, "prior" also draws around these later, "transfer" lets models of these tasks
+        choose among candidates; "auto" is the portfolio, after the best of the `store`'s tasks that are alike. Advice
+        is dropped when its first three beat no default. Or configurations to try first, or an earlier fit's history,
+        whose ten best are. None: the defaults of the search space alone.
+    knowledge : str or path, default=None
+        What past tasks are known beside the `store`: "shipped", or a file that `python -m metalearn.campaign` made.
+        None: as the search space says.
     preset : str, default="medium"
         Name of a file in configs/presets.
     random_state : int, RandomState or None, default=None
@@ -108,7 +115,8 @@ class _AutoNet(BaseEstimator):
         trial_time_limit: float | None = None,
         device: str = "auto",
         store: str | Store | None = None,
-        warm_start: Sequence[Mapping[str, Any]] | History | None = None,
+        warm_start: str | Sequence[Mapping[str, Any]] | History | None = "auto",
+        knowledge: str | Path | None = None,
         preset: str = "medium",
         random_state: Any = None,
         verbose: int = 0,
@@ -128,6 +136,7 @@ class _AutoNet(BaseEstimator):
         self.device = device
         self.store = store
         self.warm_start = warm_start
+        self.knowledge = knowledge
         self.preset = preset
         self.random_state = random_state
         self.verbose = verbose
@@ -188,7 +197,7 @@ class _AutoNet(BaseEstimator):
             raise DataError(
                 f"y holds the labels {task.metric.classes!r} where fit saw {self.classes_!r}; give the data of fit"
             )
-        self.ensemble_ = refit_ensemble(task, plan.sized_for(task), self.ensemble_)
+        self.ensemble_ = refit_ensemble(task, plan.sized_for(task), self.ensemble_, self.history_)
         return self
 
     def leaderboard(self) -> pd.DataFrame:

@@ -16,12 +16,15 @@ import cloudpickle
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.advise import advise
 from automl.claim import claimed
 from automl.errors import SearchFailed
 from automl.evaluation.evaluator import Evaluator
 from automl.evaluation.fidelity import Fidelity
 from automl.evaluation.fitted import EnsembleModel
 from automl.interrupts import finishing
+from automl.metafeatures import metafeatures
+from automl.search.advice import Advice
 from automl.search.history import History
 from automl.search.report import failure_report
 from automl.search.trial import Proposal, State, Trial
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from automl.runners.processes import ProcessRunner
     from automl.search.journal import Journal
     from automl.search.loop import Search
+    from automl.search.protocols import Optimizer
     from metalearn import Store
 
 FULL_SHARE = 0.15
@@ -54,6 +58,8 @@ class Plan:
     Attributes
     ----------
     space, families, initial: what is searched, and what is tried first.
+    warm_start: how past tasks help, one of `WARM_STARTS`, or None.
+    knowledge: the past tasks known beside the store: "shipped", a path, or None.
     method: name in the catalogue of methods.
     fidelity, min_budget, eta: what a budget buys, and the ladder of budgets.
     epochs: of a full run of a network; set by `sized_for`.
@@ -68,6 +74,8 @@ class Plan:
     space: ConfigurationSpace
     families: Mapping[str, Family]
     initial: Sequence[Mapping[str, Any]]
+    warm_start: str | None
+    knowledge: str | None
     method: str
     fidelity: Fidelity
     min_budget: float
@@ -106,6 +114,34 @@ class Plan:
             preload=WORKER_MODULES,
         )
 
+    def evaluator(self, task: Task, folder: Path, deadline: float | None) -> Evaluator:
+        """What trains trials of the task, until the `time.monotonic` value `deadline`."""
+        return Evaluator(
+            stored=StoredTask.write(task, folder / "task"),
+            families=self.families,
+            fidelity=self.fidelity,
+            folder=folder,
+            epochs=self.epochs,
+            deadline=deadline,
+            trial_time_limit=self.trial_time_limit,
+            full_seconds=self.full_seconds,
+            device=self.device,
+        )
+
+    def optimizer(self, advice: Advice) -> Optimizer:
+        """The method over the space, after what past tasks suggest."""
+        from automl.search.catalogue import build
+
+        return build(
+            self.method,
+            self.space,
+            seed=self.seed,
+            min_share=self.min_budget,
+            eta=self.eta,
+            initial=self.initial,
+            advice=advice,
+        )
+
     def identity(self) -> dict[str, Any]:
         """What must be equal for a run to be a continuation of another."""
         return {
@@ -114,6 +150,8 @@ class Plan:
             "eta": self.eta,
             "epochs": self.epochs,
             "initial": [dict(c) for c in self.initial],
+            "warm_start": self.warm_start,
+            "knowledge": self.knowledge,
             "ordered": self.n_trials is not None,
             "device": self.device,
             "trial_time_limit": self.trial_time_limit,
@@ -153,13 +191,16 @@ def run_job(
     if store is None:
         folder = Path(tempfile.mkdtemp(prefix="autonet-"))
         try:
-            return _finish(task, plan, began, folder, _search(task, plan, began, folder, None, listen))
+            advice = _advice(task, plan, None)
+            return _finish(task, plan, began, folder, _search(task, plan, began, folder, None, advice, listen))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     journal = _journal(task, plan, store)
     folder = store.artefact_dir(journal.run_id)
     with claimed(folder), store.sole(journal.run_id):
-        search = _search(task, plan, began, folder, journal, listen)
+        # What a run was told when it began holds until it ends, though the store has learned more since.
+        advice = Advice.of_json(store.run(journal.run_id).settings["advice"])
+        search = _search(task, plan, began, folder, journal, advice, listen)
         outcome = None
         try:
             outcome = _finish(task, plan, began, folder, search)
@@ -172,13 +213,21 @@ def run_job(
     return outcome
 
 
+def _advice(task: Task, plan: Plan, store: Store | None, features: Mapping[str, float] | None = None) -> Advice:
+    if plan.warm_start is None:
+        return Advice()
+    return advise(plan.warm_start, task, plan.space, store=store, knowledge=plan.knowledge, features=features)
+
+
 def _journal(task: Task, plan: Plan, store: Store) -> Journal:
     from automl.search.journal import Journal, fingerprint, space_text
     from metalearn import TaskRecord
 
     space, data = space_text(plan.space), data_digest(task)
     kind = "classification" if task.classification else "regression"
-    store.put_task(TaskRecord(data, kind=kind, metric=task.metric.name), replace=False)
+    features = metafeatures(task)
+    advice = _advice(task, plan, store, features)
+    store.put_task(TaskRecord(data, kind=kind, metric=task.metric.name, metafeatures=features))
     identity = {"task": task_digest(task), "space": space, "method": plan.method, "seed": plan.seed, **plan.identity()}
     return Journal(
         store,
@@ -186,7 +235,7 @@ def _journal(task: Task, plan: Plan, store: Store) -> Journal:
         space=space,
         method=plan.method,
         seed=plan.seed,
-        settings=plan.identity(),
+        settings={**plan.identity(), "advice": advice.as_json()},
         task=data,
     )
 
@@ -197,6 +246,7 @@ def _search(
     began: float,
     folder: Path,
     journal: Journal | None,
+    advice: Advice,
     listen: Callable[[Trial], None],
 ) -> Search:
     """The search, done: its history, and whether it was interrupted."""
@@ -206,20 +256,8 @@ def _search(
     limit = plan.time_limit
     deadline = None if limit is None else began + limit - _reserve(task, limit)
     grace = 0.0 if limit is None else min(GRACE + len(task.judged) / GRACE_ROWS, 0.1 * limit)
-    evaluator = Evaluator(
-        stored=StoredTask.write(task, folder / "task"),
-        families=plan.families,
-        fidelity=plan.fidelity,
-        folder=folder,
-        epochs=plan.epochs,
-        deadline=None if deadline is None else deadline - grace,
-        trial_time_limit=plan.trial_time_limit,
-        full_seconds=plan.full_seconds,
-        device=plan.device,
-    )
-    optimizer = catalogue.build(
-        plan.method, plan.space, seed=plan.seed, min_share=plan.min_budget, eta=plan.eta, initial=plan.initial
-    )
+    evaluator = plan.evaluator(task, folder, None if deadline is None else deadline - grace)
+    optimizer = plan.optimizer(advice)
 
     # The models are built here when they are first asked to predict: what that needs is imported while trials run.
     imports = threading.Thread(target=import_all, args=((*FIRST_MODULES, *WORKER_MODULES),), daemon=True)

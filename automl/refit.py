@@ -15,24 +15,26 @@ from automl.errors import SearchFailed
 from automl.evaluation.evaluator import Evaluator, read_model
 from automl.evaluation.fidelity import Fidelity
 from automl.resampling import Fold
-from automl.search.draw import check_config
-from automl.search.initial import INITIAL_BRACKET
-from automl.search.trial import Proposal, Result, State, Trial, config_key, trial_seed
+from automl.search.trial import Proposal, Result, State, Trial, trial_seed
 from automl.task import StoredTask, Task
 
 if TYPE_CHECKING:
     from automl.evaluation.fitted import EnsembleModel
     from automl.job import Plan
     from automl.runners.processes import ProcessRunner
+    from automl.search.history import History
 
 _NO_ROWS = np.empty(0, dtype=np.int64)
 
 
-def refit_ensemble(task: Task, plan: Plan, ensemble: EnsembleModel) -> EnsembleModel:
+def refit_ensemble(task: Task, plan: Plan, ensemble: EnsembleModel, history: History) -> EnsembleModel:
     """The ensemble with its members trained on all rows, each for the share of a full run that was best for it.
 
     They are trials like any other, in workers and under the limits of the plan. A member whose trial fails, or for
     which the time limit leaves no time, is kept as it was, with a warning.
+
+    history: of the search that found the members: one that had more seconds there, as an initial configuration, has
+        them again.
 
     Raises
     ------
@@ -56,9 +58,8 @@ def refit_ensemble(task: Task, plan: Plan, ensemble: EnsembleModel) -> EnsembleM
             device=plan.device,
         )
         with plan.runner(evaluator) as runner:
-            initial = {config_key(check_config(plan.space, c)) for c in plan.initial}  # they had more seconds
             for k, member in enumerate(members):
-                bracket = INITIAL_BRACKET if config_key(member.config) in initial else 0
+                bracket = history[ensemble.trials[k]].proposal.bracket
                 proposal = Proposal(member.config, member.effort, bracket=bracket)
                 runner.submit(Trial(k, proposal, trial_seed(plan.seed, k)))
             for number, result in _ended(runner, len(members), deadline):

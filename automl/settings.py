@@ -47,6 +47,7 @@ class SpaceSettings:
     about: what it is, in a line.
     weights: family → how often it is drawn by chance beside the others; 1 for those that are not named.
     initial: partial configurations to try first.
+    knowledge: "shipped" where what comes with the package was measured in this space.
     update: hyperparameters that replace those of the same full name.
     parts: prefix ("train", "prepare" or a family's) → the hyperparameters that stand in place of that part.
     """
@@ -55,6 +56,7 @@ class SpaceSettings:
     about: str = ""
     weights: dict[str, float] | None = None
     initial: tuple[dict[str, Any], ...] = ()
+    knowledge: str | None = None
     update: dict[str, Any] | None = None
     parts: dict[str, dict[str, Any]] | None = None
 

@@ -218,6 +218,11 @@ def section(config: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return {field: value for name, value in stated.items() if (field := name.partition("@")[0])}
 
 
+def legal(space: ConfigurationSpace, partial: Mapping[str, Any]) -> bool:
+    """Whether the space has these names and allows these values; whether all of them are active is not asked."""
+    return all(name in space and space[name].legal_value(value) for name, value in partial.items())
+
+
 def complete(space: ConfigurationSpace, partial: Mapping[str, Any]) -> dict[str, Any]:
     """A full configuration: the values given, defaults for the rest, active hyperparameters only.
 

@@ -19,13 +19,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, RowMapping, Table, delete, false, func, insert, inspect, select, true, update
+from sqlalchemy import Connection, RowMapping, Table, delete, false, insert, inspect, select, true, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from metalearn.connections import BUSY_SECONDS, INSERT, checked_url, explanation, in_memory, make_engine
 from metalearn.errors import StoreError
 from metalearn.migrations import migrate
 from metalearn.records import Run, TaskRecord, TrialRecord
+from metalearn.soundness import problems
 from metalearn.tables import METADATA, RUNS, SCHEMA, TASKS, TRIALS, VERSION
 
 LOCK = 4_121_989
@@ -143,6 +144,19 @@ class Store:
         with self._transaction() as connection:
             return [TaskRecord(**row._mapping) for row in connection.execute(statement)]
 
+    def run(self, number: int) -> Run:
+        """The run of this number.
+
+        Raises
+        ------
+        StoreError: there is no such run.
+        """
+        with self._transaction() as connection:
+            row = connection.execute(select(RUNS).where(RUNS.c.id == number)).one_or_none()
+            if row is None:
+                raise self._no_run(number)
+            return Run(**row._mapping)
+
     def runs(self) -> list[Run]:
         """All runs, the oldest first."""
         with self._transaction() as connection:
@@ -163,6 +177,25 @@ class Store:
             if not records and connection.scalar(select(RUNS.c.id).where(RUNS.c.id == number)) is None:
                 raise self._no_run(number)
             return records
+
+    def best_trials(self, task: str, count: int) -> list[TrialRecord]:
+        """The `count` full trials of least loss of all runs of a task, the best first.
+
+        Parameters
+        ----------
+        task: its fingerprint.
+        """
+        columns = [TRIALS.c[each.name] for each in fields(TrialRecord)]
+        full = (TRIALS.c.budget == 1.0, TRIALS.c.state == "done", TRIALS.c.loss < float("inf"))
+        statement = (
+            select(*columns)
+            .join(RUNS, RUNS.c.id == TRIALS.c.run)
+            .where(RUNS.c.task == task, *full)
+            .order_by(TRIALS.c.loss, TRIALS.c.run, TRIALS.c.number)
+            .limit(count)
+        )
+        with self._transaction() as connection:
+            return [_record(row._mapping) for row in connection.execute(statement)]
 
     def write(self, run: int, record: TrialRecord) -> None:
         """Put this trial into the run, in place of the one with its number if there is one.
@@ -237,21 +270,8 @@ class Store:
 
     def problems(self) -> list[str]:
         """What is wrong with the store, in words; empty where all is well."""
-        found = []
-        gaps = (
-            select(TRIALS.c.run, func.count(), func.max(TRIALS.c.number))
-            .group_by(TRIALS.c.run)
-            .having(func.count() != func.max(TRIALS.c.number) + 1)
-        )
-        orphans = select(TRIALS.c.run).where(TRIALS.c.run.not_in(select(RUNS.c.id))).distinct()
         with self._transaction() as connection:
-            if not self._on_server:
-                told = connection.exec_driver_sql("PRAGMA integrity_check").scalars()
-                found += [f"the file: {line}" for line in told if line != "ok"]
-            for run, count, last in connection.execute(gaps):
-                found.append(f"run {run} holds {count} trials, but the last one is number {last}")
-            found += [f"there are trials of run {run}, which does not exist" for run in connection.scalars(orphans)]
-        return found
+            return problems(connection)
 
     def artefact_dir(self, run: int) -> Path:
         """Folder for the files of this run, made when absent.

@@ -17,8 +17,7 @@ from automl.architectures.family import is_network
 from automl.artefact import pack, unpack
 from automl.evaluation.fidelity import Fidelity, Resources
 from automl.evaluation.fitted import Fitted, TrialModel
-from automl.search.initial import INITIAL_BRACKET
-from automl.search.trial import Result, State, Trial
+from automl.search.trial import INITIAL_BRACKET, Result, State, Trial
 from automl.space import FAMILY
 from automl.task import StoredTask, Task
 

@@ -8,12 +8,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.errors import SettingError, unknown
+from automl.search.advice import Advice
 from automl.search.draw import check_config, check_space
-from automl.search.initial import Initial
 from automl.search.schedules.asha import ASHA
 from automl.search.schedules.full import Full
 from automl.search.schedules.hyperband import Hyperband
 from automl.search.trial import config_key
+from automl.search.warmstarts.first import First
+from automl.search.warmstarts.prior import PriorBand
+from automl.search.warmstarts.transfer import Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,6 +114,7 @@ def build(
     min_share: float,
     eta: int = 3,
     initial: Sequence[Configuration] = (),
+    advice: Advice | None = None,
 ) -> Optimizer:
     """The optimizer of a method.
 
@@ -120,6 +124,7 @@ def build(
     min_share: least share of a full run that a trial may get, in (0, 1]; methods without rungs ignore it.
     eta: factor between rungs, a whole number >= 2.
     initial: configurations tried first, at the full budget; repeated ones are tried once.
+    advice: what past tasks suggest.
     """
     line = method_named(method)
     if not 0 < min_share <= 1:
@@ -139,5 +144,10 @@ def build(
         optimizer = Hyperband(space, sampler, seed, min_share, eta)
     else:
         optimizer = ASHA(space, sampler, seed, min_share, eta)
-    first = {config_key(config): config for config in (check_config(space, c) for c in initial)}
-    return Initial(optimizer, tuple(first.values())) if first else optimizer
+    if advice is not None and advice.sources:
+        optimizer = Transfer(optimizer, space, seed, advice.sources)
+    if advice is not None and advice.centres:
+        optimizer = PriorBand(optimizer, space, seed, advice.centres, min_share, eta)
+    defaults = {config_key(config): config for config in (check_config(space, c) for c in initial)}
+    advised = () if advice is None else advice.first
+    return First(optimizer, tuple(defaults.values()), tuple(advised)) if defaults or advised else optimizer

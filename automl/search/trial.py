@@ -12,6 +12,8 @@ import numpy as np
 
 Configuration = Mapping[str, Any]
 """Active hyperparameters only, as native Python values (str, int, float, bool)."""
+INITIAL_BRACKET = -1
+"""Bracket of the trials of initial configurations, which are known to be good."""
 
 
 class State(StrEnum):

@@ -269,7 +269,7 @@ def test_time_limit_holds_for_all_of_fit() -> None:
         ({"memory_limit": "1G"}, r"memory_limit '1G' must be a number of MiB above 0"),
         ({"trial_time_limit": float("inf")}, r"trial_time_limit inf must be a number of seconds"),
         ({"device": "gpu"}, r"unknown device 'gpu'"),
-        ({"warm_start": "yes"}, r"warm_start 'yes' is neither a history nor a list"),
+        ({"warm_start": "yes"}, r"unknown warm start 'yes'"),
         ({"warm_start": [{"linear:strenght": 1.0}]}, r"unknown hyperparameter 'linear:strenght'; did you mean"),
         ({"preset": "medum"}, r"unknown preset 'medum'; did you mean 'medium'\?"),
         ({"random_state": "x"}, r"random_state 'x'"),

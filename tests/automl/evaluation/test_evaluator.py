@@ -21,8 +21,7 @@ from automl.evaluation.fidelity import Fidelity
 from automl.evaluation.fitted import NetworkModel
 from automl.metrics import Metric
 from automl.preprocessing.columns import Arrays
-from automl.search.initial import INITIAL_BRACKET
-from automl.search.trial import State
+from automl.search.trial import INITIAL_BRACKET, State
 from automl.task import Task
 from automl.training import loop
 from automl.training.recipe import Recipe

@@ -1,0 +1,15 @@
+"""The metafeatures of a task."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from automl.task import Task
+from metalearn.metafeatures import describe
+
+
+def metafeatures(task: Task) -> dict[str, float]:
+    """By name, as `metalearn.metafeatures.describe` defines them."""
+    classes = task.outputs if task.classification else 0
+    numbers, codes = task.arrays.numbers.astype(np.float64), task.arrays.codes.astype(np.int64)
+    return describe(numbers, codes, task.y, classes=classes)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
 
     from automl.architectures.family import Family
+    from automl.job import Outcome
     from automl.search.history import History
     from metalearn import Store
 
@@ -132,7 +133,9 @@ class _AutoNet(BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None, *, keep: Callable[..., None] | None = None
+    ) -> Self:
         """Search, and build the ensemble.
 
         Parameters
@@ -141,6 +144,7 @@ class _AutoNet(BaseEstimator):
         y: (n,) labels or values.
         sample_weight: (n,) non-negative; weights training and metric alike.
         groups: (n,) labels of rows that belong together and are never split between training and validation.
+        keep: given the fitted estimator before its run counts as finished in the store, to save it beyond any kill.
 
         Raises
         ------
@@ -159,13 +163,17 @@ class _AutoNet(BaseEstimator):
         with opened(self.store) as store:
             task, encoder = self._task(X, y, sample_weight, groups, plan.seed)
             plan = plan.sized_for(task)
+
+            def take(outcome: Outcome) -> None:
+                if task.metric.classes is not None:
+                    self.classes_ = task.metric.classes
+                self.encoder_, self.metric_name_ = encoder, task.metric.name
+                self.ensemble_, self.history_, self.validation_loss_ = outcome.ensemble, outcome.history, outcome.loss
+                if keep is not None:
+                    keep(self)
+
             with watch(plan, self.verbose, began) as listen:
-                outcome = run_job(task, plan, began=began, store=store, listen=listen)
-        if task.metric.classes is not None:
-            self.classes_ = task.metric.classes
-        self.encoder_ = encoder
-        self.ensemble_, self.history_, self.validation_loss_ = outcome.ensemble, outcome.history, outcome.loss
-        self.metric_name_ = task.metric.name
+                run_job(task, plan, began=began, store=store, listen=listen, keep=take)
         return self
 
     def refit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:

@@ -137,6 +137,7 @@ def run_job(
     began: float,
     store: Store | None,
     listen: Callable[[Trial], None] = lambda trial: None,
+    keep: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Outcome:
     """Search and build the ensemble.
 
@@ -145,6 +146,8 @@ def run_job(
     began: `time.monotonic` value from which the time limit counts.
     store: where the run is kept, so that the same call resumes it; None keeps it in a temporary folder.
     listen: told of every trial when it starts and when it ends.
+    keep: given the outcome while the run in the store still counts as unfinished: what it writes is there, or the same
+        call gets the same outcome again.
 
     Raises
     ------
@@ -153,20 +156,25 @@ def run_job(
     if store is None:
         folder = Path(tempfile.mkdtemp(prefix="autonet-"))
         try:
-            return _finish(task, plan, began, folder, _search(task, plan, began, folder, None, listen))
+            outcome = _finish(task, plan, began, folder, _search(task, plan, began, folder, None, listen))
+            keep(outcome)
+            return outcome
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     journal = _journal(task, plan, store)
     folder = store.artefact_dir(journal.run_id)
     with claimed(folder), store.sole(journal.run_id):
         search = _search(task, plan, began, folder, journal, listen)
-        outcome = None
         try:
             outcome = _finish(task, plan, began, folder, search)
-        finally:
+        except BaseException:
             # An interrupted run is kept, so that the same call goes on; one that failed must not be met again.
             if not search.interrupted:
                 journal.finish()
+            raise
+        keep(outcome)
+        if not search.interrupted:
+            journal.finish()
     if not search.interrupted:
         shutil.rmtree(folder, ignore_errors=True)
     return outcome

@@ -71,14 +71,11 @@ def _learn(job: Job, presses: Presses) -> None:
 
 
 def reason(error: BaseException) -> str:
-    """An error in a line: of a long message, the first (what) and the last (the innermost cause)."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = " ".join(lines[:1] + lines[1:][-1:])
+    """Why there is no model, in the words of the error; its type where they are not AutoNet's own."""
     if isinstance(error, KeyboardInterrupt):
         return "stopped by Ctrl-C"
-    if isinstance(error, AutoNetError | OSError) and text:
-        return text
-    return f"{type(error).__name__}: {text}".removesuffix(": ")
+    text = str(error).strip()
+    return text if isinstance(error, AutoNetError) and text else f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
 def _end_with_the_batch() -> None:

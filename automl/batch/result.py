@@ -47,7 +47,7 @@ class TaskResult:
     validation_loss: of the ensemble, on the rows that it was chosen by.
     autonet, baseline: on the test rows, beside scikit-learn's gradient boosting with its defaults.
     curve: (seconds that trials have taken by then, in the order of their numbers; least loss of a trial so far).
-    error: why there is no model, in a line.
+    error: why there is no model; the first lines say the most.
     """
 
     name: str
@@ -100,8 +100,9 @@ class BatchResult:
         """Whether every task is done."""
         return all(task.state is TaskState.DONE for task in self)
 
-    def count(self, state: TaskState) -> int:
-        return sum(task.state is state for task in self)
+    def count(self, state: TaskState | str) -> int:
+        """Number of the tasks in this state."""
+        return sum(task.state == state for task in self)
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -124,20 +124,18 @@ def _free_memory() -> float:
 def _watch(children: Children, futures: Sequence[Future[TaskResult]], report: Callable[[], BatchResult]) -> None:
     """Wait for all tasks, and report after each one. Ctrl-C may come at any moment: nothing is held here alone."""
     pending = set(futures)
-    while True:
-        try:
-            report()
-            if not pending:
-                return
-            pending = wait(pending, return_when=FIRST_COMPLETED).not_done
-        except KeyboardInterrupt:
-            if children.stopped:
-                children.kill()
-                raise
-            children.stop()
-        except BaseException:
-            children.kill()
-            raise
+    try:
+        while pending:
+            try:
+                report()
+                pending = wait(pending, return_when=FIRST_COMPLETED).not_done
+            except KeyboardInterrupt:
+                if children.stopped:
+                    raise
+                children.stop()
+    except BaseException:  # the second Ctrl-C, also one that comes while the first is passed on
+        children.kill()
+        raise
 
 
 def _report(

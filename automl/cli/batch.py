@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 FAILED = 1
 """Exit code when a task failed or was not run to its end."""
 
+LINES = 2
+"""Lines of an error that are shown: what failed, and its most frequent cause. The page has all of them."""
+
 
 def batch(
     tasks: Annotated[list[Path], typer.Argument(help="Task files, such as tasks/*.toml.", metavar="TASKS...")],
@@ -51,7 +54,8 @@ def _tell(task: TaskResult) -> None:
 
     ours, theirs = task.autonet, task.baseline
     if task.error:
-        typer.echo(f"autonet: task {task.name!r} {task.state}: {task.error}", err=True)
+        why = " ".join(task.error.split("\n")[:LINES])
+        typer.echo(f"autonet: task {task.name!r} {task.state}: {' '.join(why.split())}", err=True)
     elif ours is None or theirs is None:
         output().print(f"{task.name}: {task.state}")
     else:

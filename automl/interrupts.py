@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 
@@ -34,6 +34,32 @@ class Presses:
         self.count += 1
         self._told(self.count)
         raise KeyboardInterrupt
+
+
+@contextmanager
+def taken(act: Callable[[int], None]) -> Iterator[None]:
+    """Ctrl-C calls `act` with the number of presses so far instead of raising; a handler that was there is called too.
+
+    For code that waits for threads: KeyboardInterrupt, raised inside one of their locks, would leave it locked.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only there can it arrive
+        yield
+        return
+    before, count = signal.getsignal(signal.SIGINT), 0
+
+    def press(number: int, frame: FrameType | None) -> None:
+        nonlocal count
+        count += 1
+        if callable(before):
+            with suppress(KeyboardInterrupt):
+                before(number, frame)
+        act(count)
+
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

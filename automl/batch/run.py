@@ -17,6 +17,7 @@ from automl.batch.report import write_report
 from automl.batch.result import LOG, RESULT, BatchResult, TaskResult, TaskState, read_result
 from automl.claim import claimed
 from automl.errors import SettingError
+from automl.interrupts import taken
 from automl.runners.nursery import exit_reason
 from automl.runners.worker import thread_environment
 
@@ -122,20 +123,25 @@ def _free_memory() -> float:
 
 
 def _watch(children: Children, futures: Sequence[Future[TaskResult]], report: Callable[[], BatchResult]) -> None:
-    """Wait for all tasks, and report after each one. Ctrl-C may come at any moment: nothing is held here alone."""
+    """Wait for all tasks, and report after each one."""
+
+    def pressed(count: int) -> None:
+        if count == 1:
+            children.stop()
+        else:
+            children.kill()
+
     pending = set(futures)
     try:
-        while pending:
-            try:
+        with taken(pressed):
+            while pending:
                 report()
                 pending = wait(pending, return_when=FIRST_COMPLETED).not_done
-            except KeyboardInterrupt:
-                if children.stopped:
-                    raise
-                children.stop()
-    except BaseException:  # the second Ctrl-C, also one that comes while the first is passed on
+    except BaseException:
         children.kill()
         raise
+    if children.killed:
+        raise KeyboardInterrupt
 
 
 def _report(
@@ -168,7 +174,7 @@ class Children:
     """
 
     def __init__(self, command: Sequence[str], cores: int, listen: Listen) -> None:
-        self.stopped = False
+        self.stopped = self.killed = False
         self._command = list(command)
         # joblib's count of the cores, by which the estimators go, follows this variable.
         self._environment = {**os.environ, **thread_environment(cores), "LOKY_MAX_CPU_COUNT": str(cores)}
@@ -200,7 +206,7 @@ class Children:
     def kill(self) -> None:
         """End all processes at once."""
         with self._lock:
-            self.stopped = True
+            self.stopped = self.killed = True
             for process in self._live:
                 process.kill()
 

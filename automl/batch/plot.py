@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 520.0, 240.0
-LEFT, RIGHT, TOP, BOTTOM = 62.0, 12.0, 14.0, 34.0
+LEFT, RIGHT, TOP, BOTTOM = 62.0, 12.0, 14.0, 38.0
 """Margins: the left one holds the labels of the losses, the lower one those of the seconds."""
 MOST_TICKS = 5
 LOGARITHMIC_FROM = 8.0

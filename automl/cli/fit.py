@@ -15,7 +15,9 @@ TOP = 10
 
 
 def fit(
-    table: Annotated[Path, typer.Argument(help="Training rows: a .csv, .tsv or .parquet file.", metavar="TABLE")],
+    table: Annotated[
+        Path, typer.Argument(help="Training rows: a .csv, .tsv, .parquet, .arff or .npz file.", metavar="TABLE")
+    ],
     target: Annotated[str, typer.Option("--target", "-t", help="Column to predict.")],
     model: Annotated[Path, typer.Option("--output", "-o", help="File to save the model in.")] = Path("model.autonet"),
     seconds: Annotated[

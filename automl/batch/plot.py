@@ -101,7 +101,7 @@ def ticks_between(low: float, high: float, *, logarithmic: bool = False) -> list
     --------
     >>> ticks_between(0.0, 47.0)
     [0.0, 10.0, 20.0, 30.0, 40.0]
-    >>> ticks_between(0.03, 2.0, logarithmic=True)
+    >>> ticks_between(0.03, 1.5, logarithmic=True)
     [0.05, 0.1, 0.2, 0.5, 1.0]
     """
     if logarithmic:

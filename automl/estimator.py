@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from automl.errors import DataError, SettingError
+from automl.errors import DataError
 from automl.metrics import DEFAULT, Metric
 from automl.preprocessing.columns import Arrays, TableEncoder
 from automl.resampling import is_splitter, make_folds
@@ -158,6 +157,7 @@ class _AutoNet(BaseEstimator):
         from automl.assemble import make_plan
         from automl.job import run_job
         from automl.progress import watch
+        from automl.search.journal import opened
 
         plan = make_plan(self)
         with opened(self.store) as store:
@@ -373,27 +373,3 @@ def _check_lengths(X: Any, y: NDArray[Any], groups: Any) -> None:
     from sklearn.utils import check_consistent_length
 
     check_consistent_length(X, y, groups)
-
-
-@contextmanager
-def opened(store: Any) -> Iterator[Store | None]:
-    """The store that a parameter names; one that was given open stays open.
-
-    Raises
-    ------
-    SettingError: the parameter is neither a URL nor a store.
-    """
-    if store is None:
-        yield None
-        return
-    from metalearn import Store
-
-    if isinstance(store, Store):
-        yield store
-    elif isinstance(store, str):
-        with closing(Store(store)) as made:
-            yield made
-    else:
-        raise SettingError(
-            f"store {store!r} is neither a URL such as 'sqlite:///runs.db' nor a Store; give one of them"
-        )

@@ -12,6 +12,7 @@ import automl
 from automl.batch.check import check_tasks
 from automl.data import write_table
 from automl.errors import TasksRefused
+from automl.settings import folder
 
 
 @pytest.fixture
@@ -77,6 +78,13 @@ def test_two_files_may_not_name_one_task(home: Path) -> None:
     second = written(home, "more/a.toml", 'data = "../table.csv"\ntarget = "word"')
     with pytest.raises(TasksRefused, match="2 files name a task 'a'; give each file a name of its own"):
         check_tasks([first, second])
+
+
+def test_the_tasks_that_come_with_autonet_pass_every_check() -> None:
+    paths = sorted(folder("tasks").glob("*.toml"))
+    checked = check_tasks(paths)
+    assert [task.name for task in checked] == [path.stem for path in paths]
+    assert len({task.digest for task in checked}) == len(paths)
 
 
 def test_a_batch_of_nothing_is_refused() -> None:

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from automl.batch.run import run_batch
     from automl.estimator import AutoNetClassifier, AutoNetRegressor
     from automl.saving import load
     from automl.search.history import History
@@ -19,9 +20,10 @@ _HOME = {
     "Store": "metalearn",
     "load": "automl.saving",
     "optimize": "automl.search.optimize",
+    "run_batch": "automl.batch.run",
 }
 
-__all__ = ["AutoNetClassifier", "AutoNetRegressor", "History", "Store", "load", "optimize"]
+__all__ = ["AutoNetClassifier", "AutoNetRegressor", "History", "Store", "load", "optimize", "run_batch"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,9 @@
-"""Tables from files and from scikit-learn, and what their target column says about the kind of task."""
+"""Tables from files and by name, and what their target column says about the kind of task."""
 
 from __future__ import annotations
 
 import difflib
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -29,10 +30,17 @@ SKLEARN_TABLES: Mapping[str, str] = MappingProxyType(
 """Real tables that come with scikit-learn → the function that loads them."""
 
 SEPARATORS: Mapping[str, str] = MappingProxyType({".csv": ",", ".tsv": "\t"})
+READ = (".csv", ".tsv", ".parquet", ".arff", ".npz")
+WRITTEN = (".csv", ".tsv", ".parquet")
+NPZ_TARGET = "y"
+"""What the target of a .npz file is called, and the array that holds it."""
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """The table in a .csv, .tsv (both may end in .gz) or .parquet file; its first line names the columns.
+    """The table in a .csv, .tsv (both may end in .gz), .parquet, .arff or .npz file.
+
+    The first line of a text file names the columns. A .npz file holds arrays X (rows, columns) and y (rows,), which
+    become columns x0, x1, … and y.
 
     Raises
     ------
@@ -40,17 +48,21 @@ def read_table(path: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    ending = _ending(path)
+    ending = _ending(path, READ)
     if not path.is_file():
         raise DataError(f"{path}: there is no such file; check the path")
     try:
         if ending == ".parquet":
             table = pd.read_parquet(path)
+        elif ending == ".arff":
+            table = _read_arff(path)
+        elif ending == ".npz":
+            table = _read_npz(path)
         else:
             table = pd.read_csv(path, sep=SEPARATORS[ending], low_memory=False)
     except ImportError as error:
         raise DataError(f"{path}: reading parquet needs pyarrow; install it, or give a .csv file") from error
-    except (ValueError, OSError) as error:  # pandas' parser errors, pyarrow's and wrong encodings are ValueErrors
+    except (ValueError, OSError, zipfile.BadZipFile) as error:  # pandas', pyarrow's and scipy's errors are ValueErrors
         raise DataError(f"{path} cannot be read as {ending}: {error}; mend the file") from error
     table.columns = table.columns.map(str)
     if table.empty:
@@ -58,9 +70,41 @@ def read_table(path: Path) -> pd.DataFrame:
     return table
 
 
+def _read_arff(path: Path) -> pd.DataFrame:
+    """Attributes that are numeric, nominal or dates; "?" is missing."""
+    import pandas as pd
+    from scipy.io import arff
+
+    try:
+        with path.open(encoding="utf-8") as file:
+            rows, attributes = arff.loadarff(file)
+    except (NotImplementedError, StopIteration) as error:  # text and relations; a file without attributes
+        raise ValueError(f"{error or 'it ends early'}; write it as .csv instead") from error
+    table = pd.DataFrame(rows)
+    for name, kind in zip(attributes.names(), attributes.types(), strict=True):
+        if kind == "nominal":
+            words = table[name].str.decode("utf-8")
+            table[name] = words.mask(words == "?")
+    return table
+
+
+def _read_npz(path: Path) -> pd.DataFrame:
+    import numpy as np
+    import pandas as pd
+
+    with np.load(path, allow_pickle=False) as held:
+        missing = [name for name in ("X", NPZ_TARGET) if name not in held.files]
+        if missing:
+            raise ValueError(f"it holds no array {' and no array '.join(missing)} (arrays: {', '.join(held.files)})")
+        X, y = held["X"], held[NPZ_TARGET]
+    if X.ndim != 2 or y.shape != X.shape[:1]:
+        raise ValueError(f"X has the shape {X.shape} and y {y.shape}; they must be (rows, columns) and (rows,)")
+    return pd.DataFrame(X, columns=[f"x{k}" for k in range(X.shape[1])]).assign(**{NPZ_TARGET: y})
+
+
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table in the format that the name of the file says, as in `read_table`; folders are made."""
-    ending = _ending(path)
+    """Write a table as .csv, .tsv (both may end in .gz) or .parquet, as the name of the file says; folders are made."""
+    ending = _ending(path, WRITTEN)
     path.parent.mkdir(parents=True, exist_ok=True)
     if ending != ".parquet":
         table.to_csv(path, sep=SEPARATORS[ending], index=False)
@@ -71,10 +115,11 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         raise DataError(f"{path}: writing parquet needs pyarrow; install it, or name a .csv file") from error
 
 
-def _ending(path: Path) -> str:
+def _ending(path: Path, known: tuple[str, ...]) -> str:
     ending = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
-    if ending not in SEPARATORS and ending != ".parquet":
-        raise DataError(f"{path}: a name ending in {ending!r} says no format; give a .csv, .tsv or .parquet file")
+    if ending not in known or (path.suffix.lower() == ".gz" and ending not in SEPARATORS):
+        listed = f"{', '.join(known[:-1])} or {known[-1]}"
+        raise DataError(f"{path}: a name ending in {path.suffix!r} says no format; give a {listed} file")
     return ending
 
 

@@ -14,6 +14,10 @@ class SettingError(AutoNetError, ValueError):
     """A parameter, option or configuration file holds a value that breaks a rule."""
 
 
+class TasksRefused(SettingError):
+    """Task files break rules, so that none of them is run; the message has a line for every problem."""
+
+
 class DataError(AutoNetError, ValueError):
     """The data given cannot be learned from as they are."""
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from automl.errors import DataError, SettingError
+from automl.errors import DataError
 from automl.metrics import DEFAULT, Metric
 from automl.preprocessing.columns import Arrays, TableEncoder
 from automl.resampling import is_splitter, make_folds
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
 
     from automl.architectures.family import Family
+    from automl.job import Outcome
     from automl.search.history import History
     from metalearn import Store
 
@@ -141,7 +141,9 @@ class _AutoNet(BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None, *, keep: Callable[..., None] | None = None
+    ) -> Self:
         """Search, and build the ensemble.
 
         Parameters
@@ -150,6 +152,7 @@ class _AutoNet(BaseEstimator):
         y: (n,) labels or values.
         sample_weight: (n,) non-negative; weights training and metric alike.
         groups: (n,) labels of rows that belong together and are never split between training and validation.
+        keep: given the fitted estimator before its run counts as finished in the store, to save it beyond any kill.
 
         Raises
         ------
@@ -163,18 +166,23 @@ class _AutoNet(BaseEstimator):
         from automl.assemble import make_plan
         from automl.job import run_job
         from automl.progress import watch
+        from automl.search.journal import opened
 
         plan = make_plan(self)
         with opened(self.store) as store:
             task, encoder = self._task(X, y, sample_weight, groups, plan.seed)
             plan = plan.sized_for(task)
+
+            def take(outcome: Outcome) -> None:
+                if task.metric.classes is not None:
+                    self.classes_ = task.metric.classes
+                self.encoder_, self.metric_name_ = encoder, task.metric.name
+                self.ensemble_, self.history_, self.validation_loss_ = outcome.ensemble, outcome.history, outcome.loss
+                if keep is not None:
+                    keep(self)
+
             with watch(plan, self.verbose, began) as listen:
-                outcome = run_job(task, plan, began=began, store=store, listen=listen)
-        if task.metric.classes is not None:
-            self.classes_ = task.metric.classes
-        self.encoder_ = encoder
-        self.ensemble_, self.history_, self.validation_loss_ = outcome.ensemble, outcome.history, outcome.loss
-        self.metric_name_ = task.metric.name
+                run_job(task, plan, began=began, store=store, listen=listen, keep=take)
         return self
 
     def refit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
@@ -374,27 +382,3 @@ def _check_lengths(X: Any, y: NDArray[Any], groups: Any) -> None:
     from sklearn.utils import check_consistent_length
 
     check_consistent_length(X, y, groups)
-
-
-@contextmanager
-def opened(store: Any) -> Iterator[Store | None]:
-    """The store that a parameter names; one that was given open stays open.
-
-    Raises
-    ------
-    SettingError: the parameter is neither a URL nor a store.
-    """
-    if store is None:
-        yield None
-        return
-    from metalearn import Store
-
-    if isinstance(store, Store):
-        yield store
-    elif isinstance(store, str):
-        with closing(Store(store)) as made:
-            yield made
-    else:
-        raise SettingError(
-            f"store {store!r} is neither a URL such as 'sqlite:///runs.db' nor a Store; give one of them"
-        )

@@ -1,12 +1,65 @@
-"""Ctrl-C while a search that was not interrupted is being finished."""
+"""Ctrl-C: how often it was pressed, and how it is taken while a search that it did not end is being finished."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
+
+
+class Presses:
+    """Counts how often Ctrl-C was pressed while it is entered. The first one ends a search with what it found.
+
+    Parameters
+    ----------
+    told: called with the count at every press.
+    """
+
+    def __init__(self, told: Callable[[int], None] = lambda count: None) -> None:
+        self.count = 0
+        self._told = told
+
+    def __enter__(self) -> Presses:
+        if threading.current_thread() is threading.main_thread():  # only there can it arrive
+            self._before = signal.signal(signal.SIGINT, self._press)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self._before)
+
+    def _press(self, _number: int, _frame: FrameType | None) -> None:
+        self.count += 1
+        self._told(self.count)
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def taken(act: Callable[[int], None]) -> Iterator[None]:
+    """Ctrl-C calls `act` with the number of presses so far instead of raising; a handler that was there is called too.
+
+    For code that waits for threads: KeyboardInterrupt, raised inside one of their locks, would leave it locked.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only there can it arrive
+        yield
+        return
+    before, count = signal.getsignal(signal.SIGINT), 0
+
+    def press(number: int, frame: FrameType | None) -> None:
+        nonlocal count
+        count += 1
+        if callable(before):
+            with suppress(KeyboardInterrupt):
+                before(number, frame)
+        act(count)
+
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -175,6 +175,7 @@ def run_job(
     began: float,
     store: Store | None,
     listen: Callable[[Trial], None] = lambda trial: None,
+    keep: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Outcome:
     """Search and build the ensemble.
 
@@ -183,6 +184,8 @@ def run_job(
     began: `time.monotonic` value from which the time limit counts.
     store: where the run is kept, so that the same call resumes it; None keeps it in a temporary folder.
     listen: told of every trial when it starts and when it ends.
+    keep: given the outcome while the run in the store still counts as unfinished: what it writes is there, or the same
+        call gets the same outcome again.
 
     Raises
     ------
@@ -191,8 +194,10 @@ def run_job(
     if store is None:
         folder = Path(tempfile.mkdtemp(prefix="autonet-"))
         try:
-            advice = _advice(task, plan, None)
-            return _finish(task, plan, began, folder, _search(task, plan, began, folder, None, advice, listen))
+            search = _search(task, plan, began, folder, None, _advice(task, plan, None), listen)
+            outcome = _finish(task, plan, began, folder, search)
+            keep(outcome)
+            return outcome
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     journal = _journal(task, plan, store)
@@ -201,13 +206,16 @@ def run_job(
         # What a run was told when it began holds until it ends, though the store has learned more since.
         advice = Advice.of_json(store.run(journal.run_id).settings["advice"])
         search = _search(task, plan, began, folder, journal, advice, listen)
-        outcome = None
         try:
             outcome = _finish(task, plan, began, folder, search)
-        finally:
+        except BaseException:
             # An interrupted run is kept, so that the same call goes on; one that failed must not be met again.
             if not search.interrupted:
                 journal.finish()
+            raise
+        keep(outcome)
+        if not search.interrupted:
+            journal.finish()
     if not search.interrupted:
         shutil.rmtree(folder, ignore_errors=True)
     return outcome

@@ -59,6 +59,11 @@ FAST: dict[str, tuple[str, Callable[[Array, Array, Array | None], float]]] = {
 PROPER = ("neg_log_loss", "neg_brier_score", "d2_log_loss_score", "d2_brier_score")
 
 
+def loss_name(metric: str) -> str:
+    """What is minimised when the scorer of this name is maximised."""
+    return metric.removeprefix("neg_").replace("_", " ") if metric.startswith("neg_") else f"1 − {metric}"
+
+
 class _Answers:
     """An estimator that answers with values predicted earlier, for scorers that want an estimator."""
 

@@ -1,154 +1,139 @@
-"""Task files: a TOML file that lists tables to learn from, one after another → frozen dataclasses.
+"""A task file: one table to learn from, as flat keys in TOML → a frozen dataclass.
 
-[defaults]                  # holds for every task that does not say otherwise
-test_share = 0.25
-settings = { time_limit = 20, random_state = 0 }
-
-[[task]]
-name = "digits"             # also names the saved model
-data = "sklearn:digits"     # or a .csv, .tsv or .parquet file, relative to the task file
-kind = "classification"     # or "regression"; "auto" goes by the target
-# target = "y"              # for files: the column to predict
-settings = { families = "neural" }  # parameters of the estimator, added to those of the defaults
+# tasks/wine.toml: the file is called as the task is.
+data = "sklearn:wine"    # what comes with scikit-learn, "openml:31" or "openml:credit-g" from scikit-learn's cache,
+                         # or a .csv, .tsv, .parquet, .arff or .npz file, by its path from the task file
+target = "target"        # the column to predict; named tables and .npz files (y) know theirs
+kind = "classification"  # or "regression"; by default "auto", which goes by the target
+test_share = 0.25        # the default: share of the rows that are kept for the test
+metric = "accuracy"      # and every other parameter of the estimators that TOML can say, such as
+time_limit = 20          # time_limit, n_trials, memory_limit, preset, optimizer, families, random_state
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.data import KINDS, SKLEARN_TABLES, read_table, sklearn_table, split_target
-from automl.errors import SettingError, unknown
-from automl.settings import checked
+from automl.data import KINDS, NPZ_TARGET, SKLEARN_TABLES, read_table, sklearn_table, split_target
+from automl.errors import TasksRefused, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SKLEARN = "sklearn:"
+SKLEARN, OPENML = "sklearn:", "openml:"
+OWN = ("data", "target", "kind", "test_share")
+"""Keys that are no parameters of the estimators."""
+OF_THE_BATCH = ("store", "verbose")
+"""Parameters of the estimators that are the batch's to set."""
 
 
 @dataclass(frozen=True)
-class TaskEntry:
+class TaskFile:
     """One table to learn from.
 
     Attributes
     ----------
-    name: unique in its file; letters, digits, ".", "_" and "-", since it names the saved model.
-    data: "sklearn:" and the name of a table that comes with scikit-learn, or the path of a file.
-    target: column to predict; None for scikit-learn's tables, which know theirs.
+    path: of the file; its stem is the task's name, which also names the folder with its results.
+    data: "sklearn:NAME", "openml:NAME", or the absolute path of a file.
+    target: column to predict; None for what knows its own.
     kind: "classification", "regression" or "auto".
     test_share: share of the rows that are kept for the test, in (0, 1).
     settings: parameters of the estimator.
     """
 
-    name: str
+    path: Path
     data: str
     target: str | None = None
     kind: str = "auto"
     test_share: float = 0.25
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @property
+    def seed(self) -> int:
+        """Of the split, and of the search."""
+        return int(self.settings.get("random_state", 0))
+
     def load(self) -> tuple[pd.DataFrame, pd.Series]:
-        """Features and target."""
-        if self.data.startswith(SKLEARN):
-            return split_target(sklearn_table(self.data.removeprefix(SKLEARN)), self.target or "target")
-        return split_target(read_table(Path(self.data)), str(self.target))
+        """Features and target.
+
+        Raises
+        ------
+        DataError: the table cannot be read, or has no such column.
+        """
+        if self.data.startswith(OPENML):
+            from automl.openml import openml_table
+
+            table, target = openml_table(self.data.removeprefix(OPENML))
+        elif self.data.startswith(SKLEARN):
+            table, target = sklearn_table(self.data.removeprefix(SKLEARN)), "target"
+        else:
+            table, target = read_table(Path(self.data)), NPZ_TARGET
+        return split_target(table, self.target or target)
 
 
-@dataclass(frozen=True)
-class _Defaults:
-    """What a task that says nothing is given."""
-
-    target: str | None = None
-    kind: str = "auto"
-    test_share: float = 0.25
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _File:
-    task: tuple[Mapping[str, Any], ...]
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-
-
-def read_tasks(path: Path) -> tuple[TaskEntry, ...]:
-    """The tasks of a file, in its order, with the defaults filled in and paths made absolute.
+def read_task(path: Path) -> TaskFile:
+    """The task of a file.
 
     Raises
     ------
-    SettingError: names the file, the task, the value, the rule and the cure.
+    TasksRefused: has a line for every problem of the file, with the key, the value, the rule and the cure.
     """
     if not path.is_file():
-        raise SettingError(f"{path}: there is no such task file; check the path")
+        raise TasksRefused(f"{path}: there is no such task file; check the path")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingError(f"{path}: not a TOML file: {error}") from error
-    content = _File(**checked(table, _File, path.name))
-    if not content.task or not all(isinstance(entry, Mapping) for entry in content.task):
-        raise SettingError(f"{path.name}: it lists no task; add a table [[task]] with name and data")
-    _mapping(content.defaults, f"{path.name}, defaults")
-    defaults = _Defaults(**checked(content.defaults, _Defaults, f"{path.name}, [defaults]"))
-    tasks = tuple(_entry(entry, defaults, path) for entry in content.task)
-    names = [task.name for task in tasks]
-    for name in names:
-        if names.count(name) > 1:
-            raise SettingError(
-                f"{path.name}: {names.count(name)} tasks are called {name!r}; give each a name of its own"
-            )
-    return tasks
+        raise TasksRefused(f"{path}: not a TOML file: {error}; mend the line") from error
+    problems = [f"{path}: {problem}" for problem in _problems(path, table)]
+    if problems:
+        raise TasksRefused("\n".join(problems))
+    own = {key: table.pop(key) for key in OWN if key in table}
+    if not own["data"].startswith((SKLEARN, OPENML)):
+        own["data"] = str((path.parent / own["data"]).resolve())
+    return TaskFile(path, **own, settings=table)
 
 
-def _entry(table: Mapping[str, Any], defaults: _Defaults, path: Path) -> TaskEntry:
-    where = f"{path.name}, task {table.get('name', '?')!r}"
-    own = checked(table, TaskEntry, where)
-    shared = {f.name: getattr(defaults, f.name) for f in fields(_Defaults)}
-    for settings in (own.get("settings", {}), defaults.settings):
-        _mapping(settings, f"{where}, settings")
-    entry = TaskEntry(**(shared | own | {"settings": {**defaults.settings, **own.get("settings", {})}}))
-    _check(entry, where)
-    if entry.data.startswith(SKLEARN):
-        return entry
-    return replace(entry, data=str((path.parent / entry.data).resolve()))
-
-
-def _mapping(value: Any, where: str) -> None:
-    if not isinstance(value, Mapping):
-        raise SettingError(f"{where}: {value!r} is no table; write key = value pairs")
-
-
-def _check(entry: TaskEntry, where: str) -> None:
-    for name in ("name", "data", "kind"):
-        if not isinstance(getattr(entry, name), str):
-            raise SettingError(f"{where}: {name} = {getattr(entry, name)!r} is no text; put it in quotes")
-    if not re.fullmatch(r"\w[\w.-]*", entry.name):
-        raise SettingError(
-            f"{where}: the name must consist of letters, digits, '.', '_' and '-', since it names the saved model"
-        )
-    if entry.kind not in KINDS:
-        raise SettingError(f"{where}: {unknown('kind', entry.kind, KINDS)}")
-    share = entry.test_share
-    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
-        raise SettingError(f"{where}: test_share = {share!r} must be a number between 0 and 1, such as 0.25")
-    if entry.target is not None and not isinstance(entry.target, str):
-        raise SettingError(f"{where}: target = {entry.target!r} is no text; put the column's name in quotes")
-    if entry.data.startswith(SKLEARN):
-        name = entry.data.removeprefix(SKLEARN)
-        if name not in SKLEARN_TABLES:
-            raise SettingError(f"{where}: {unknown('table of scikit-learn', name, SKLEARN_TABLES)}")
-    elif entry.target is None:
-        raise SettingError(f"{where}: the key 'target' is missing; name the column of {entry.data} to predict")
-    _check_settings(entry.settings, where)
-
-
-def _check_settings(settings: Mapping[str, Any], where: str) -> None:
+def _problems(path: Path, table: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with a file, as far as the file alone tells."""
     from automl.estimator import AutoNetClassifier
 
-    known = AutoNetClassifier().get_params(deep=False)
-    for name in settings:
-        if name not in known:
-            raise SettingError(f"{where}: {unknown('setting', name, known)}")
+    if not re.fullmatch(r"\w[\w-]*", path.stem):
+        yield f"the name {path.stem!r} may hold letters, digits, '_' and '-' only, since it names a folder; rename it"
+    known = [*OWN, *(key for key in AutoNetClassifier().get_params(deep=False) if key not in OF_THE_BATCH)]
+    for key in table:
+        if key not in known:
+            yield str(unknown("key", key, known))
+    for key in ("data", "target", "kind"):
+        if not isinstance(table.get(key, ""), str):
+            yield f"{key} = {table[key]!r} is no text; put it in quotes"
+    if table.get("kind", "auto") not in KINDS:
+        yield f"kind: {unknown('kind', table['kind'], KINDS)}"
+    share = table.get("test_share", 0.25)
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
+        yield f"test_share = {share!r} must be a number between 0 and 1, such as 0.25"
+    seed = table.get("random_state", 0)
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        yield f"random_state = {seed!r} must be a whole number from 0 to 2**32 - 1, such as 0"
+    if isinstance(table.get("data", ""), str):
+        yield from _problems_of_data(table)
+
+
+def _problems_of_data(table: Mapping[str, Any]) -> Iterator[str]:
+    data = table.get("data", "")
+    if not data:
+        yield 'the key \'data\' is missing; give a table, such as data = "table.csv" or data = "sklearn:iris"'
+    elif data.startswith(SKLEARN):
+        name = data.removeprefix(SKLEARN)
+        if name not in SKLEARN_TABLES:
+            yield f"data: {unknown('table of scikit-learn', name, SKLEARN_TABLES)}"
+    elif not data.startswith(OPENML) and not data.lower().endswith(".npz") and "target" not in table:
+        yield f"the key 'target' is missing; name the column of {data} to predict"

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from automl.cli.terminal import CtrlC, Debug, loss_name, output, readable_errors, show_leaderboard
+from automl.cli.terminal import Debug, ctrl_c, output, readable_errors, show_leaderboard
 from automl.errors import SettingError
 
 TOP = 10
@@ -15,7 +15,9 @@ TOP = 10
 
 
 def fit(
-    table: Annotated[Path, typer.Argument(help="Training rows: a .csv, .tsv or .parquet file.", metavar="TABLE")],
+    table: Annotated[
+        Path, typer.Argument(help="Training rows: a .csv, .tsv, .parquet, .arff or .npz file.", metavar="TABLE")
+    ],
     target: Annotated[str, typer.Option("--target", "-t", help="Column to predict.")],
     model: Annotated[Path, typer.Option("--output", "-o", help="File to save the model in.")] = Path("model.autonet"),
     seconds: Annotated[
@@ -43,7 +45,7 @@ def fit(
 
     Ctrl-C ends the search early and saves what was found; pressed twice, it stops at once.
     """
-    with readable_errors(debug), CtrlC():
+    with readable_errors(debug), ctrl_c():
         _fit(
             table,
             target,
@@ -91,11 +93,11 @@ def _fit(table: Path, target: str, path: Path, kind: str, parameters: dict[str, 
         raise SettingError(f"--output {str(path)!r} is a folder; name a file in it, such as {path / 'model.autonet'}")
 
     from automl.estimator import AutoNetClassifier, AutoNetRegressor
+    from automl.metrics import loss_name
 
     estimator = AutoNetClassifier(**parameters) if chosen == "classification" else AutoNetRegressor(**parameters)
-    estimator.fit(X, y)
+    estimator.fit(X, y, keep=lambda fitted: fitted.save(path))
     show_leaderboard(estimator.leaderboard(), TOP)
     name = loss_name(estimator.metric_name_)
     say(f"validation loss {estimator.validation_loss_:.5g} ({name}), ensemble of {len(estimator.ensemble_.members)}")
-    estimator.save(path)
     say(f"saved {path}", soft_wrap=True)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automl.errors import AutoNetError
+from automl.errors import AutoNetError, TasksRefused
+from automl.interrupts import Presses
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,31 +49,24 @@ def mendable(error: Exception) -> bool:
 
 
 def one_line(error: Exception) -> str:
-    """The message in one line: of several, the first (what) and the last (the innermost cause)."""
+    """The message in one line: of several, the first (what) and the last (the innermost cause).
+
+    Of refused task files all lines are kept: each is a problem of its own.
+    """
+    if isinstance(error, TasksRefused):
+        return str(error)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1]}"
 
 
-class CtrlC:
-    """Counts how often Ctrl-C was pressed while it is entered. The first one ends a search with what it found."""
+def ctrl_c() -> Presses:
+    """Takes Ctrl-C while it is entered; the first one ends a search with what it found, and a terminal says so."""
+    return Presses(_explain)
 
-    def __init__(self) -> None:
-        self.pressed = 0
 
-    def __enter__(self) -> CtrlC:
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._press)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, self._before)
-
-    def _press(self, _number: int, _frame: FrameType | None) -> None:
-        self.pressed += 1
-        if self.pressed == 1 and sys.stderr.isatty():
-            typer.echo("finishing with what there is; Ctrl-C again stops at once", err=True)
-        raise KeyboardInterrupt
+def _explain(count: int) -> None:
+    if count == 1 and sys.stderr.isatty():
+        typer.echo("finishing with what there is; Ctrl-C again stops at once", err=True)
 
 
 def output() -> Console:
@@ -107,8 +98,3 @@ def show_leaderboard(board: pd.DataFrame, most: int) -> None:
     title = f"Leaderboard: the best {len(best)} of {len(board)} trials"
     rows = [tuple(row) for row in best.itertuples(index=False)]
     show(title, [*columns[:5], "budget (share)", "cost (s)", "state"], rows)
-
-
-def loss_name(metric: str) -> str:
-    """What is minimised when the scorer of this name is maximised."""
-    return metric.removeprefix("neg_").replace("_", " ") if metric.startswith("neg_") else f"1 − {metric}"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from automl.errors import AutoNetError
+from automl.errors import AutoNetError, SettingError
 from automl.search.history import History
 from automl.search.trial import Proposal, Result, State, Trial
 
@@ -72,6 +73,30 @@ class Journal:
     def finish(self) -> None:
         """Mark the run as complete: the next call with its fingerprint begins a new one."""
         self._store.finish(self.run_id)
+
+
+@contextmanager
+def opened(store: Any) -> Iterator[Store | None]:
+    """The store that a parameter names; one that was given open stays open.
+
+    Raises
+    ------
+    SettingError: the parameter is neither a URL nor a store.
+    """
+    if store is None:
+        yield None
+        return
+    from metalearn import Store
+
+    if isinstance(store, Store):
+        yield store
+    elif isinstance(store, str):
+        with closing(Store(store)) as made:
+            yield made
+    else:
+        raise SettingError(
+            f"store {store!r} is neither a URL such as 'sqlite:///runs.db' nor a Store; give one of them"
+        )
 
 
 def to_record(trial: Trial) -> TrialRecord:

@@ -19,7 +19,7 @@ from automl.errors import SearchFailed, SettingError
 from automl.search.catalogue import build, method_named
 from automl.search.draw import check_config, check_space
 from automl.search.history import History
-from automl.search.journal import Journal, fingerprint, qualified_name, space_text
+from automl.search.journal import Journal, fingerprint, opened, qualified_name, space_text
 from automl.search.loop import Search
 from automl.search.report import failure_report
 from automl.search.trial import Configuration, Proposal, Result, State, Trial
@@ -112,7 +112,8 @@ class _Call:
         share = self.min_budget / self.max_budget
         optimizer = build(self.method, self.space, seed=seed, min_share=share, eta=self.eta, initial=self.initial)
         with ExitStack() as stack:
-            journal = None if store is None else self._journal(_opened(store, stack), identity, seed)
+            held = stack.enter_context(opened(store))
+            journal = None if held is None else self._journal(held, identity, seed)
             runner = _runner(_Target(self.objective, self.max_budget), self.n_jobs)
             stack.callback(runner.close)
             search = Search(
@@ -220,14 +221,6 @@ def _runner(target: _Target, n_jobs: int) -> InlineRunner | ProcessRunner:
     from automl.runners.processes import ProcessRunner
 
     return ProcessRunner(target, n_jobs=n_jobs, threads=max(1, (os.cpu_count() or 1) // n_jobs))
-
-
-def _opened(store: str | Store, stack: ExitStack) -> Store:
-    if not isinstance(store, str):
-        return store
-    from metalearn import Store as Opened
-
-    return stack.enter_context(Opened(store))
 
 
 def _number(value: object) -> bool:

@@ -52,6 +52,32 @@ def test_a_finished_run_is_recorded_and_leaves_no_files(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "runs.db.artefacts").glob("*")] == []
 
 
+def test_what_keeps_a_model_comes_before_the_end_of_its_run_and_may_fail(tmp_path: Path) -> None:
+    """A kill while a model is being saved costs no trial."""
+    seen = []
+
+    def keep(model: AutoNetClassifier) -> None:
+        seen.append((store.runs()[0].finished, model.predict(X).shape))
+        if len(seen) == 1:
+            raise OSError("no space left")
+
+    with Store(f"sqlite:///{tmp_path / 'runs.db'}") as store:
+        with pytest.raises(OSError, match="no space left"):
+            linear(store=store).fit(X, Y, keep=keep)
+        trials = store.trials(1)
+        linear(store=store).fit(X, Y, keep=keep)
+        assert seen == [(False, (60,)), (False, (60,))]
+        assert [run.finished for run in store.runs()] == [True]
+        assert store.trials(1) == trials
+    assert len(seen) == 2
+
+
+def test_without_a_store_a_model_is_kept_too() -> None:
+    kept: list[Any] = []
+    model = linear().fit(X, Y, keep=kept.append)
+    assert kept == [model]
+
+
 def test_a_run_in_which_all_failed_is_not_met_again(tmp_path: Path) -> None:
     class Broken:
         name = "broken"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.batch.result import Quality
 from automl.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,14 +31,6 @@ class Split:
     @property
     def kind(self) -> str:
         return "regression" if self.classes is None else "classification"
-
-
-@dataclass(frozen=True)
-class Quality:
-    """On the test rows: the loss that the search minimised, and accuracy or R²."""
-
-    loss: float
-    score: float
 
 
 def split(X: pd.DataFrame, y: pd.Series, kind: str, test_share: float, seed: int) -> Split:
@@ -63,13 +56,16 @@ def split(X: pd.DataFrame, y: pd.Series, kind: str, test_share: float, seed: int
     return Split(train, y_train, test, y_test, classes)
 
 
-def fit_autonet(rows: Split, settings: Mapping[str, Any]) -> AutoNetClassifier | AutoNetRegressor:
-    """The estimator with these parameters, fitted on the training rows with their original labels."""
+def fit_autonet(
+    rows: Split, settings: Mapping[str, Any], keep: Callable[[AutoNetClassifier | AutoNetRegressor], None]
+) -> None:
+    """Fit the estimator with these parameters on the training rows with their original labels, for `keep` to have."""
     from automl.estimator import AutoNetClassifier, AutoNetRegressor
 
     if rows.classes is None:
-        return AutoNetRegressor(**settings).fit(rows.X, rows.y)
-    return AutoNetClassifier(**settings).fit(rows.X, rows.classes[rows.y])
+        AutoNetRegressor(**settings).fit(rows.X, rows.y, keep=keep)
+    else:
+        AutoNetClassifier(**settings).fit(rows.X, rows.classes[rows.y], keep=keep)
 
 
 def fit_baseline(rows: Split) -> Any:

@@ -38,6 +38,9 @@ def fit(
         str | None,
         typer.Option(help="Database that keeps the search, such as sqlite:///runs.db; the same call resumes."),
     ] = None,
+    warm_start: Annotated[
+        str, typer.Option(help='How past tasks help: auto, portfolio, neighbours, prior, transfer; "none" not at all.')
+    ] = "auto",
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     debug: Debug = False,
 ) -> None:
@@ -61,6 +64,7 @@ def fit(
                 "preset": preset,
                 "n_jobs": jobs,
                 "store": store,
+                "warm_start": None if warm_start == "none" else warm_start,
                 "random_state": seed,
                 "verbose": 1,
             },

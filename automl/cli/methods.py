@@ -8,7 +8,7 @@ from automl.cli.terminal import Debug, output, readable_errors, show
 
 
 def methods(debug: Debug = False) -> None:
-    """List what can be typed: search methods, families, search spaces, presets, fidelities and metrics."""
+    """List what can be typed: search methods, families, search spaces, presets, warm starts, fidelities and metrics."""
     with readable_errors(debug):
         _show_methods()
         _show_families()
@@ -44,10 +44,12 @@ def _show_configs() -> None:
 
 
 def _show_rest() -> None:
+    from automl.advise import WARM_STARTS
     from automl.evaluation.fidelity import AXES
     from automl.metrics import DEFAULT, FAST
 
     say = output().print
+    say(f"Warm starts (--warm-start): {', '.join(WARM_STARTS)}, or none")
     say(f"Fidelities (fidelities=…): {', '.join(AXES)}, or several")
     defaults = ", ".join(f"{name} for {kind}" for kind, name in DEFAULT.items())
     say(f"Metrics (--metric): any scorer of scikit-learn, greater is better; by default {defaults}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.calibration import Calibration, fit_factors, fit_temperature
+from automl.calibration import Calibration, fit_factors, fit_floor, fit_temperature
 from automl.ensemble import affordable_weights, pruned
 from automl.errors import SearchFailed
 from automl.evaluation.evaluator import OUT_OF_FOLD, WORK, read_model
@@ -137,7 +138,13 @@ def _calibrated(task: Task, outputs: Any, loss: float, seed: int, end: float | N
     weight = None if task.weight is None else task.weight[task.judged]
     if task.metric.proper:
         found = Calibration(temperature=fit_temperature(outputs, y, weight))
-        corrected = task.loss(found.probabilities(outputs))
+        if task.metric.unfloored:
+            found = replace(found, floor=fit_floor(found.corrected(outputs), y))
+            return found, task.loss(found.corrected(outputs))
+        corrected = task.loss(found.corrected(outputs))
+    elif task.metric.absolute and weight is None:
+        found = Calibration(shift=float(np.median(y - outputs[:, 0])))
+        corrected = task.loss(found.corrected(outputs))
     elif task.metric.judges_labels:
 
         def loss_of(rows: NDArray[np.int64], p: NDArray[Any]) -> float:

@@ -369,7 +369,7 @@ class EnsembleModel:
     members: the trial models.
     weights: positive, summing to 1, one a member.
     trials: numbers of the trials that the members come from.
-    calibration: what is done to its probabilities.
+    calibration: what is done to its predictions.
     """
 
     members: Sequence[TrialModel]
@@ -389,7 +389,7 @@ class EnsembleModel:
         # One thread in each library: trees spend their time waiting for others, and members can share the cores.
         with threadpool_limits(1), ThreadPoolExecutor(few) as pool:
             outputs = np.concatenate([self._predict(block, pool.map if few > 1 else map) for block in blocks])
-        return self.calibration.probabilities(outputs)
+        return self.calibration.corrected(outputs)
 
     def _predict(self, arrays: Arrays, run: Callable[..., Iterable[Predictions]]) -> Predictions:
         folds = [(w / len(m.folds), fold) for w, m in zip(self.weights, self.members, strict=True) for fold in m.folds]

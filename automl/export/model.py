@@ -51,6 +51,8 @@ def build(estimator: AutoNetClassifier | AutoNetRegressor) -> ModelProto:
     encoded = encode(graph, estimator.encoder_)
     predicted = ensemble(graph, estimator.ensemble_, encoded)
     if classes is None:
+        if estimator.ensemble_.calibration.shift:
+            predicted = graph.op("Add", predicted, graph.constant(np.float64(estimator.ensemble_.calibration.shift)))
         value = graph.op("Squeeze", predicted, graph.constant(np.array([1])))
         graph.output(PREDICTION, value, DOUBLE, about="the value of each row")
     else:
@@ -71,6 +73,9 @@ def _add_classes(graph: Graph, outputs: str, calibration: Calibration, classes: 
     if calibration.temperature != 1.0:
         logs = graph.op("Log", graph.op("Max", outputs, graph.constant(np.float64(FLOOR))))
         outputs = graph.op("Softmax", graph.op("Div", logs, graph.constant(calibration.temperature)), axis=1)
+    if calibration.floor:
+        rest = graph.op("Mul", outputs, graph.constant(np.float64(1 - calibration.floor)))
+        outputs = graph.op("Add", rest, graph.constant(np.float64(calibration.floor / len(classes))))
     total = graph.op("ReduceSum", outputs, graph.constant(np.array([1])), keepdims=1)
     probabilities = graph.op("Div", outputs, total)
     graph.output(PROBABILITIES, probabilities, DOUBLE, len(classes), "of each label, in the order of classes_")

@@ -15,7 +15,7 @@ from automl.submission.guess import trivial_guess
 from automl.submission.messages import Begun, Failed, Predicted
 from automl.submission.problem import Predictions, Problem
 
-QUICK_BY, QUICK_ENDS = 0.05, 0.25
+QUICK_BY, QUICK_ENDS = 0.05, 0.5
 """Shares of the budget by which quick models should be there, and at which they are given up."""
 SEARCH_ENDS, LAST_EMIT = 0.8, 0.9
 LEAST_SEARCH = 3.0
@@ -110,9 +110,7 @@ def _quick(
         left = left[max(begun, 1) :]
 
 
-def _listen(
-    problems: Sequence[Problem], child: Child, end: float, emit: Emit, log: Callable[[str], None]
-) -> int:
+def _listen(problems: Sequence[Problem], child: Child, end: float, emit: Emit, log: Callable[[str], None]) -> int:
     """Hand in what a child predicts until it ends or `end` comes; how many problems it had begun by then."""
     by_name = {p.name: p for p in problems}
     begun = 0

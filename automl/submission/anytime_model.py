@@ -50,7 +50,8 @@ class Model:
     def test(self, dataset: Any, remaining_time_budget: float | None = None) -> Floats | None:
         """(examples, outputs) probabilities, or None where there is nothing new, which ends the run."""
         if self._run is None:
-            assert self._train is not None and self._clock is not None
+            assert self._train is not None
+            assert self._clock is not None
             X = as_table([x for x, _ in _pairs(dataset)])
             self._run = _Run(Data(self._train[0], self._train[1], {"test": X}), self._clock)
             self._run.wait(self._clock.at(LAST_EMIT))

@@ -15,7 +15,7 @@ MOST_BYTES = 300 * 2**20
 """Largest archive that AutoDL takes, which is the tightest limit of all formats."""
 DATE = (2020, 1, 1, 0, 0, 0)
 """Of all entries, so that the same contents give the same archive."""
-START = '''\
+START = """\
 import os
 import sys
 import time
@@ -26,7 +26,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "lib"))
-'''
+"""
 RUN = (
     '"""python run.py INPUT OUTPUT [PROGRAM]: predicts all data sets of a folder, at any time and never late."""\n\n'
     + START
@@ -56,7 +56,9 @@ def write_archive(
     entries |= {f"lib/{name}": file.read_bytes() for name, file in _sources()}
     size = sum(map(len, entries.values()))
     if size > MOST_BYTES:
-        raise SettingError(f"the archive would hold {size / 2**20:.0f} MiB, {MOST_BYTES >> 20} are allowed; leave data out")
+        raise SettingError(
+            f"the archive would hold {size / 2**20:.0f} MiB, {MOST_BYTES >> 20} are allowed; leave data out"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
     with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:

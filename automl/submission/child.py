@@ -10,13 +10,13 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from automl.submission.catalogue import form
-from automl.submission.children import Order
+from automl.submission.children import Order, end_descendants
 from automl.submission.messages import Begun, Failed, Predicted, send
-from automl.submission.problem import Data, Predictions, Problem
+from automl.submission.problem import Format, Predictions, Problem
 
 Answers = Iterator[tuple[Predictions, float]]
 
@@ -34,25 +34,25 @@ def main() -> None:
         try:
             chosen, source = form(order.format), Path(order.source)
             problem = chosen.read(source, name, order.metric)
-            learn = _searched if order.search else _quick
-            for predictions, score in learn(problem, lambda p=problem: chosen.data(source, p), until):  # type: ignore[misc]
+            for predictions, score in (_searched if order.search else _quick)(problem, chosen, source, until):
                 send(stream, Predicted(name, predictions, score))
         except MemoryError:
             send(stream, Failed(name, "the memory did not suffice"))
         except Exception as error:
             send(stream, Failed(name, f"{type(error).__name__}: {error}"))
+    end_descendants(os.getpid())  # workers that are still importing would keep the log open
 
 
-def _quick(problem: Problem, read: Callable[[], Data], until: float) -> Answers:
+def _quick(problem: Problem, chosen: Format, source: Path, until: float) -> Answers:
     from automl.submission.quick import quick
 
-    yield from quick(problem, read(), until)
+    yield from quick(problem, chosen.data(source, problem), until)
 
 
-def _searched(problem: Problem, read: Callable[[], Data], until: float) -> Answers:
+def _searched(problem: Problem, chosen: Format, source: Path, until: float) -> Answers:
     from automl.submission.search import searched
 
-    yield from searched(problem, read, until)
+    yield from searched(problem, chosen, source, until)
 
 
 if __name__ == "__main__":

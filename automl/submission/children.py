@@ -81,6 +81,7 @@ class ProcessChild:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(GRACE)
         code = self._process.poll()  # None: all was told, and it is still clearing up
+        end_descendants(self._process.pid)
         if os.name == "posix":
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -90,6 +91,17 @@ class ProcessChild:
         if self._killed:
             return "its time was over"
         return "" if code in (0, None) else exit_reason(code)
+
+
+def end_descendants(pid: int) -> None:
+    """Kill what a process has started, in whatever session it is; where psutil is missing, it ends by itself soon."""
+    with contextlib.suppress(ImportError):
+        import psutil
+
+        with contextlib.suppress(psutil.Error):
+            for process in psutil.Process(pid).children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class Failed:
 Message = Begun | Predicted | Failed
 
 
-def send(stream: BinaryIO, message: Message) -> None:
+def send(stream: IO[bytes], message: Message) -> None:
     """Write a message; the other side reads it whole."""
     head: dict[str, object] = {"problem": message.problem, "kind": type(message).__name__}
     body = b""
@@ -48,7 +48,8 @@ def send(stream: BinaryIO, message: Message) -> None:
         head["reason"] = message.reason
     elif isinstance(message, Predicted):
         buffer = io.BytesIO()
-        np.savez(buffer, **{part: np.asarray(p, dtype=np.float64) for part, p in message.predictions.items()})
+        arrays: dict[str, Any] = {part: np.asarray(p, dtype=np.float64) for part, p in message.predictions.items()}
+        np.savez(buffer, **arrays)
         body = buffer.getvalue()
         head["score"] = message.score
     head["bytes"] = len(body)
@@ -56,7 +57,7 @@ def send(stream: BinaryIO, message: Message) -> None:
     stream.flush()
 
 
-def messages(stream: BinaryIO) -> Iterator[Message]:
+def messages(stream: IO[bytes]) -> Iterator[Message]:
     """The messages that arrive whole, until the stream ends."""
     while line := stream.readline():
         try:

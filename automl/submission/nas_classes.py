@@ -54,12 +54,12 @@ class NAS:
     def __init__(self, train_loader: Any, valid_loader: Any, metadata: Any, clock: Any) -> None:
         self._train, self._valid, self._metadata, self._clock = train_loader, valid_loader, metadata, clock
 
-    def search(self) -> nn.Module:
+    def search(self) -> ResidualNet:
         x, _ = next(iter(self._train))
         shape = x.shape[1:]
         classes = max(int(self._metadata.get("num_classes", 0)), _classes(self._train), _classes(self._valid))
 
-        def build(config: Mapping[str, Any]) -> nn.Module:
+        def build(config: Mapping[str, Any]) -> ResidualNet:
             made = ResidualNet(shape[0], classes, min(shape[1:]), config["width"], config["blocks"])
             made.rate = float(config["rate"])
             return made
@@ -70,7 +70,7 @@ class NAS:
             traceback.print_exc(file=sys.stderr)
             return build(DEFAULT)
 
-    def _best(self, build: Callable[[Mapping[str, Any]], nn.Module], seconds: float) -> Mapping[str, Any]:
+    def _best(self, build: Callable[[Mapping[str, Any]], ResidualNet], seconds: float) -> Mapping[str, Any]:
         from ConfigSpace import ConfigurationSpace
 
         from automl.search.optimize import optimize
@@ -101,7 +101,7 @@ class Trainer:
     """Trains until nine tenths of the time are over, and keeps the weights that were best on validation rows."""
 
     def __init__(
-        self, model: nn.Module, device: Any, train_loader: Any, valid_loader: Any, metadata: Any, clock: Any
+        self, model: ResidualNet, device: Any, train_loader: Any, valid_loader: Any, metadata: Any, clock: Any
     ) -> None:
         self._model, self._device, self._clock = model.to(device), device, clock
         self._train, self._valid = train_loader, valid_loader
@@ -168,8 +168,8 @@ class _Block(nn.Module):
         return found
 
 
-def fit(network: nn.Module, train: Any, valid: Any, *, epochs: int, seconds: float) -> nn.Module:
-    """Train a network in place by AdamW, its rate falling as a half cosine over epochs or time, whichever ends first."""
+def fit(network: ResidualNet, train: Any, valid: Any, *, epochs: int, seconds: float) -> ResidualNet:
+    """Train a network in place by AdamW; the rate falls as a half cosine over epochs or time, whichever ends first."""
     device = next(network.parameters()).device
     began, end = time.monotonic(), time.monotonic() + seconds
     optimizer = torch.optim.AdamW(network.parameters(), lr=network.rate, weight_decay=DECAY)

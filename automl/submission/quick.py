@@ -55,9 +55,7 @@ def _forest(problem: Problem) -> Any:
 
     make = ExtraTreesRegressor if problem.kind == "regression" else ExtraTreesClassifier
     share = 1.0 if problem.kind == "regression" else "sqrt"
-    return make(
-        bootstrap=True, oob_score=True, warm_start=True, min_samples_leaf=2, max_features=share, random_state=0
-    )
+    return make(bootstrap=True, oob_score=True, warm_start=True, min_samples_leaf=2, max_features=share, random_state=0)
 
 
 def _encoded(data: Data) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from automl.submission.catalogue import form
@@ -40,7 +41,7 @@ def places(arguments: Sequence[str]) -> tuple[Path, Path]:
     """Input and output, by position or by name."""
     named = {}
     words = [word for argument in arguments for word in argument.split("=", 1)]
-    for name, value in zip(words, words[1:], strict=False):
+    for name, value in pairwise(words):
         if name.startswith("--"):
             named[name.strip("-")] = value
     plain = [a for a in arguments if not a.startswith("--")] if not named else []

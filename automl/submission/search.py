@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from automl.submission.answers import score_of_loss, shifted
-from automl.submission.problem import Data, Floats, Predictions, Problem
+from automl.submission.problem import Floats, Format, Predictions, Problem
 
 FIRST_SHARE = 0.25
 """Of the time, for a search whose ensemble is handed in early, and whose best configurations begin the second …"""
@@ -20,7 +21,7 @@ SLACK = 0.5
 """Seconds by which a search may pass its limit."""
 
 
-def searched(problem: Problem, read: Callable[[], Data], until: float) -> Iterator[tuple[Predictions, float]]:
+def searched(problem: Problem, chosen: Format, source: Path, until: float) -> Iterator[tuple[Predictions, float]]:
     """Predictions of the ensembles that searches find until then, with their scores on out-of-fold predictions."""
     from automl.workers import prepare_workers
 
@@ -28,7 +29,7 @@ def searched(problem: Problem, read: Callable[[], Data], until: float) -> Iterat
     from automl.estimator import AutoNetClassifier, AutoNetRegressor
 
     make = AutoNetRegressor if problem.kind == "regression" else AutoNetClassifier
-    data = read()
+    data = chosen.data(source, problem)
     y = targets_of(problem, data.targets)
     left = until - time.monotonic() - SLACK
     model = None
@@ -38,7 +39,10 @@ def searched(problem: Problem, read: Callable[[], Data], until: float) -> Iterat
             return
         history = None if model is None else model.history_
         model = make(time_limit=limit, metric=problem.metric, warm_start=history, random_state=0).fit(data.train, y)
-        yield {part: outputs(problem, model, X) for part, X in data.parts.items()}, score_of_loss(problem, model.validation_loss_)
+        yield (
+            {part: outputs(problem, model, X) for part, X in data.parts.items()},
+            score_of_loss(problem, model.validation_loss_),
+        )
 
 
 def targets_of(problem: Problem, targets: Floats) -> Any:

@@ -1,4 +1,4 @@
-"""Small inputs of each format, with something to learn in them: what a submission is tried on before it is handed in."""
+"""Small inputs of each format, with something to learn in them, on which a submission is tried before."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ ROWS = {"train": 120, "valid": 40, "test": 40}
 Numbers = np.ndarray
 
 
-def chalearn_toys(folder: Path) -> None:
-    """Four data sets, of every kind of task and in every layout of the files; the true targets go to `truth`."""
-    rng = np.random.default_rng(0)
+def chalearn_toys(folder: Path, names: Sequence[str] = ("bina", "labe", "mult", "regr")) -> None:
+    """Data sets of every kind of task and in every layout of the files; the true targets go to `truth`."""
     for name, kind, metric, layout in (
         ("bina", "binary.classification", "bac_metric", "dense"),
         ("labe", "multilabel.classification", "f1_metric", "sparse_binary"),
         ("mult", "multiclass.classification", "pac_metric", "sparse"),
         ("regr", "regression", "a_metric", "dense"),
     ):
-        own = folder / name
+        if name not in names:
+            continue
+        rng, own = np.random.default_rng(0), folder / name
         own.mkdir(parents=True, exist_ok=True)
         X, y = _toy(kind, layout, rng)
         start = 0
@@ -34,7 +35,13 @@ def chalearn_toys(folder: Path) -> None:
             (place / f"{name}_{part}.solution").write_text(solution)
             start += rows
         sparse = int(layout != "dense")
-        info = {"name": f"'{name}'", "task": f"'{kind}'", "metric": f"'{metric}'", "time_budget": 20, "is_sparse": sparse}
+        info = {
+            "name": f"'{name}'",
+            "task": f"'{kind}'",
+            "metric": f"'{metric}'",
+            "time_budget": 20,
+            "is_sparse": sparse,
+        }
         lines = [f"{key} = {value}\n" for key, value in (info | {"feat_num": X.shape[1]}).items()]
         (own / f"{name}_public.info").write_text("".join(lines))
 
@@ -120,7 +127,13 @@ def nas_toy(folder: Path) -> None:
         pictures, y = images(rows, k)
         np.save(own / f"{part}_x.npy", pictures)
         np.save(own / f"{part}_y.npy", y)
-    about = {"num_classes": 2, "input_shape": [120, 1, 12, 12], "codename": "Bars", "benchmark": 60.0, "time_limit": 0.01}
+    about = {
+        "num_classes": 2,
+        "input_shape": [120, 1, 12, 12],
+        "codename": "Bars",
+        "benchmark": 60.0,
+        "time_limit": 0.01,
+    }
     (own / "metadata").write_text(json.dumps(about))
 
 

@@ -1,4 +1,4 @@
-"""OpenML AutoML Benchmark: the directory that makes AutoNet known to it, and tables of one fold as its programs see them
+"""OpenML AutoML Benchmark: the directory that makes AutoNet known to it, and tables of a fold as its programs see them
 (Gijsbers et al. 2024, AMLB: an AutoML Benchmark, JMLR 25)."""
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class AMLB:
         targets = _targets(train.pop(about["target"]).fillna("").tolist(), problem.labels)
         known = np.isfinite(targets).all(axis=1)
         columns = [name for name in train.columns if name in test.columns]
-        return Data(train.loc[known, columns].reset_index(drop=True), targets[known], {"test": test[columns]})
+        return Data(train[columns][known].reset_index(drop=True), targets[known], {"test": test[columns]})
 
     def files(self, source: Path, problem: Problem, predictions: Predictions, number: int) -> Mapping[str, bytes]:
         p, labels = predictions["test"], problem.labels

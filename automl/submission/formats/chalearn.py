@@ -249,7 +249,7 @@ def _entries(path: Path, valued: bool) -> tuple[Any, Any, Any]:
             raise ValueError("an entry without a value, or an index below 1")
     except ValueError as error:
         raise DataError(f"{path.name} is no sparse table ({error}); write index:value, from 1") from error
-    return starts, index.astype(np.int64), values
+    return starts.astype(np.int32), index.astype(np.int32), values  # trees know no wider ones
 
 
 def _categorical(path: Path, info: Mapping[str, str]) -> list[int]:

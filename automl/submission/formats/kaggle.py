@@ -104,7 +104,7 @@ class Kaggle:
                 f"{TEST} has {len(test)} rows and {len(columns)} columns in common with {TRAIN}; {SAMPLE} wants "
                 f"{len(sample.ids)} rows; give files of one competition"
             )
-        return Data(train.loc[known, columns].reset_index(drop=True), targets[known], {"test": test[columns]})
+        return Data(train[columns][known].reset_index(drop=True), targets[known], {"test": test[columns]})
 
     def files(self, source: Path, problem: Problem, predictions: Predictions, number: int) -> Mapping[str, bytes]:
         sample, (header, rows) = _sample(source), _head(source / TRAIN)
@@ -112,7 +112,9 @@ class Kaggle:
         buffer = io.StringIO(newline="")
         writer = csv.writer(buffer, lineterminator="\n")
         writer.writerow(sample.header)
-        writer.writerows([row, *cells] for row, cells in zip(sample.ids, _cells(wanted, sample, predictions["test"]), strict=True))
+        writer.writerows(
+            [row, *cells] for row, cells in zip(sample.ids, _cells(wanted, sample, predictions["test"]), strict=True)
+        )
         return {ANSWER: buffer.getvalue().encode()}
 
     def faults(self, source: Path, problem: Problem, output: Path) -> Sequence[str]:
@@ -181,7 +183,9 @@ def _wanted(sample: _Sample, header: Sequence[str], rows: Sequence[Sequence[str]
     else:  # probabilities of the classes of the one column that only the training rows have
         own = [name for name in header if name not in test and name != sample.header[0]]
         if len(own) != 1:
-            raise DataError(f"{SAMPLE} wants {list(asked)}, and {TRAIN} has {own} beside the columns of {TEST}; one is needed")
+            raise DataError(
+                f"{SAMPLE} wants {list(asked)}, and {TRAIN} has {own} beside the columns of {TEST}; one is needed"
+            )
         target = own[0]
     cells = [row[header.index(target)] for row in rows]
     classes = _classes(cells, sample.answers) if len(asked) == 1 else tuple(asked)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,15 +42,20 @@ class Calibration:
     factors: (classes,) the label is the class of the largest factor × probability; empty for equal factors.
     floor: share of the uniform distribution that is then mixed in, so that no probability is 0.
     shift: what is added to values.
+    apart: whether each column is the probability of a label of its own, which is there or not; a factor then
+        multiplies the label's odds.
     """
 
     temperature: float = 1.0
     factors: tuple[float, ...] = ()
     floor: float = 0.0
     shift: float = 0.0
+    apart: bool = False
 
     def corrected(self, outputs: Probabilities) -> Probabilities:
         """Corrected probabilities (rows, classes) or values (rows, 1)."""
+        if self.apart:
+            return replace(self, apart=False).corrected(two_classes(outputs))[:, 1].reshape(outputs.shape)
         if self.temperature != 1.0:
             outputs = at_temperature(outputs, self.temperature)
         if self.floor:
@@ -58,8 +63,25 @@ class Calibration:
         return outputs + self.shift if self.shift else outputs
 
     def decided(self, outputs: Probabilities) -> Probabilities:
-        """Shares (rows, classes) whose largest one is the label."""
+        """Shares (rows, classes) whose largest one is the label; of labels apart, those from one half on are there."""
+        if self.apart and self.factors:
+            odds = outputs * np.array(self.factors)
+            return np.asarray(odds / (odds + 1 - outputs))
         return outputs * np.array(self.factors) if self.factors else outputs
+
+    def shares(self, outputs: Probabilities) -> NDArray[Any]:
+        """Corrected outputs as probabilities (rows, classes), which sum to 1 unless the labels are apart."""
+        return outputs if self.apart else outputs / outputs.sum(axis=1, keepdims=True)
+
+    def labels(self, probabilities: Probabilities, classes: NDArray[Any]) -> NDArray[Any]:
+        """(rows,) the label of each row, or (rows, labels) of 0 and 1 where they are apart."""
+        decided = self.decided(probabilities)
+        return (decided >= 0.5).astype(np.int64) if self.apart else classes[decided.argmax(axis=1)]
+
+
+def two_classes(labels: Probabilities) -> NDArray[Any]:
+    """(rows · labels, 2) probabilities that a label is not there and that it is, of (rows, labels)."""
+    return np.stack([1 - labels, labels], axis=-1).reshape(-1, 2)
 
 
 def at_temperature(probabilities: Probabilities, temperature: float) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -109,10 +109,12 @@ class Metric:
     spec: a name of scikit-learn's scorers or of `CHALLENGE_METRICS`, or a scorer `(estimator, X, y) -> float`,
         greater is better.
     classes: (classes,) original labels; None for regression.
+    several: whether a row may have several of the labels, or none.
     """
 
     spec: str | Callable[..., float]
     classes: Array | None = None
+    several: bool = False
 
     @property
     def name(self) -> str:
@@ -124,6 +126,10 @@ class Metric:
     def proper(self) -> bool:
         """Whether it is known to judge probabilities by a proper score, which calibration can only help."""
         return self.classes is not None and self.name in PROPER
+
+    def of_one(self) -> Metric:
+        """The same for one of several labels, which is there or not."""
+        return Metric(self.spec, np.arange(2))
 
     @property
     def judges_labels(self) -> bool:
@@ -153,7 +159,13 @@ class Metric:
         return get_scorer(self.spec)
 
     def loss(self, y: Array, outputs: Array, weight: Array | None = None) -> float:
-        """Loss of `outputs` (n, classes) probabilities or (n, 1) values for `y` (n,) class indices or values."""
+        """Loss of `outputs` (n, classes) probabilities or (n, 1) values for `y` (n,) class indices or values.
+
+        Of several labels, of (n, labels) probabilities for (n, labels) of 0 and 1: the mean of each label's loss, or
+        the challenge's score of all.
+        """
+        if self.several:
+            return self._labels_loss(y, outputs, weight)
         if self.name in CHALLENGE_METRICS:
             return self._challenge_loss(y, outputs, weight)
         kind = "regression" if self.classes is None else "classification"
@@ -178,7 +190,7 @@ class Metric:
         """1 − the challenge's score; classes that do not occur are left out of its areas under curves."""
         if weight is not None:
             raise ValueError(f"{self.name} knows no sample_weight")
-        if (self.classes is None) != (self.name in REGRESSION):
+        if (self.classes is not None) == (self.name in REGRESSION):
             raise ValueError(f"{self.name} is for {'values' if self.name in REGRESSION else 'labels'}")
         if self.classes is None:
             return 1.0 - challenge_score(self.name, y[:, None], outputs, "regression")
@@ -189,8 +201,20 @@ class Metric:
             return 1.0 - present_auc(solution, shares[:, first:])
         return 1.0 - challenge_score(self.name, solution, shares[:, first:], "binary" if first else "multiclass")
 
+    def _labels_loss(self, y: Array, outputs: Array, weight: Array | None) -> float:
+        if self.name in CHALLENGE_METRICS and weight is None and self.name not in REGRESSION:
+            score = present_auc if self.name == "auc_metric" else partial(challenge_score, self.name, kind="multilabel")
+            return 1.0 - score(solution=y, prediction=outputs)
+        one = self.of_one()
+        pairs = [(y[:, k], np.stack([1 - p, p], axis=1)) for k, p in enumerate(outputs.T)]
+        # A label that all rows have, or none has, can be judged by none of some scorers, and tells nothing by the rest.
+        varied = [(truth, p) for truth, p in pairs if truth.min() < truth.max()] or pairs
+        return float(np.mean([one.loss(truth, p, weight) for truth, p in varied]))
+
     def check(self, *, weighted: bool = False) -> None:
         """Fail early, with the cure, when the metric cannot score this kind of task, or takes no weights."""
+        if self.several:
+            return self.of_one().check(weighted=weighted)
         n = 4 if self.classes is None else 2 * len(self.classes)
         y = np.arange(1.0, n + 1) if self.classes is None else np.arange(n) % len(self.classes)
         outputs = (

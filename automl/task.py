@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ class Task:
     ----------
     arrays: numbers (n, d) with NaN where missing and codes (n, c) with 0 where missing or never seen.
     levels: number of codes of each categorical column, the 0 included.
-    y: (n,) class indices (int64), or values (float64).
+    y: (n,) class indices (int64), or values (float64), or (n, labels) of 0 and 1 (int64).
     weight: (n,) non-negative, or None.
     metric: what is minimised; `metric.classes` is None for regression.
     folds: rows to train and to validate on.
@@ -42,7 +42,7 @@ class Task:
 
     @property
     def outputs(self) -> int:
-        """Columns of a prediction: classes, or 1 for regression."""
+        """Columns of a prediction: classes or labels, or 1 for regression."""
         return 1 if self.metric.classes is None else len(self.metric.classes)
 
     @cached_property
@@ -59,6 +59,10 @@ class Task:
     def least_rows(self) -> int:
         """Rows that the smallest subset keeps: enough to meet every class."""
         return max(64, 10 * self.outputs)
+
+    def label(self, k: int) -> Task:
+        """The task of telling one of several labels."""
+        return replace(self, y=self.y[:, k], metric=self.metric.of_one())
 
     def loss(self, out_of_fold: NDArray[Any]) -> float:
         """Loss of predictions for the `judged` rows; 0 where none is judged, as when all rows are trained on."""

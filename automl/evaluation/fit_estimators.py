@@ -16,7 +16,8 @@ from automl.architectures.learner import Rows, is_learner
 from automl.evaluation import estimators
 from automl.evaluation.class_weights import training_weight
 from automl.evaluation.fidelity import Resources
-from automl.evaluation.fitted import EstimatorModel, Fitted, Target, TrialModel, estimator_inputs
+from automl.evaluation.fitted import EstimatorModel, Fitted, TrialModel, estimator_inputs
+from automl.evaluation.target import Target
 from automl.preprocessing.dense import DensePreparer
 from automl.preprocessing.encode import ordinal
 from automl.preprocessing.labels import Labels

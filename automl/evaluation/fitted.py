@@ -22,6 +22,7 @@ from automl.artefact import State, nest, unnest
 from automl.calibration import Calibration
 from automl.errors import ArtefactError
 from automl.evaluation import estimators
+from automl.evaluation.target import Predictions, Target
 from automl.preprocessing.columns import Arrays
 from automl.preprocessing.dense import DensePreparer
 from automl.preprocessing.encode import one_hot, ordinal
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from automl.training.checkpoints import Checkpoint
     from automl.training.losses import Loss
 
-Predictions = NDArray[np.float64]
-"""In double precision: a target may be a billion with a spread of one."""
 DENSE_LEVELS = 300
 """Levels of all categorical columns together beyond which one-hot columns are kept sparse."""
 BLOCK_ROWS = 50_000
@@ -44,35 +43,8 @@ ABSENT = 1e-4
 ROWS_PER_THREAD = 1_000
 """Fewer are predicted sooner than another thread has begun."""
 COUNTED_ROWS = 2
-
-
-@dataclass(frozen=True)
-class Target:
-    """How raw outputs become predictions.
-
-    Attributes
-    ----------
-    outputs: classes, or 1 for regression.
-    centre, scale: of the training targets (regression): networks and linear models learn (y − centre) / scale.
-    """
-
-    outputs: int
-    centre: float = 0.0
-    scale: float = 1.0
-
-    @classmethod
-    def of(cls, y: NDArray[Any], outputs: int) -> Target:
-        if outputs > 1:
-            return cls(outputs)
-        return cls(1, float(np.mean(y)), float(np.std(y)) or 1.0)
-
-    def encode(self, y: NDArray[Any]) -> NDArray[Any]:
-        return y if self.outputs > 1 else (y - self.centre) / self.scale
-
-    def decode(self, values: NDArray[Any]) -> Predictions:
-        """(rows, outputs) in the unit of y; classification is left as it is."""
-        values = values.astype(np.float64)
-        return values if self.outputs > 1 else values * self.scale + self.centre
+LABELS = "labels"
+"""Name in a saved fold of how many labels it has a model for each of."""
 
 
 class FoldModel(Protocol):
@@ -222,6 +194,24 @@ class EstimatorModel:
         return nest(parts)
 
 
+@dataclass(frozen=True)
+class LabelsModel:
+    """Models of several labels, each for one that is there or not."""
+
+    parts: tuple[FoldModel, ...]
+
+    def predict(self, arrays: Arrays) -> Predictions:
+        return np.stack([part.predict(arrays)[:, 1] for part in self.parts], axis=1)
+
+    @property
+    def work(self) -> float:
+        return sum(part.work for part in self.parts)
+
+    def state(self) -> State:
+        values, arrays = nest({str(k): part.state() for k, part in enumerate(self.parts)})
+        return {LABELS: len(self.parts), **values}, arrays
+
+
 def estimator_inputs(
     arrays: Arrays,
     preparer: DensePreparer | None,
@@ -343,6 +333,10 @@ class Fitted:
 
 
 def _fold_model(state: State, family: Family) -> FoldModel:
+    if LABELS in state[0]:
+        count = state[0][LABELS]
+        each = unnest(({k: v for k, v in state[0].items() if k != LABELS}, state[1]))
+        return LabelsModel(tuple(_fold_model(each[str(k)], family) for k in range(count)))
     parts = unnest(state)
     target = Target(**parts["target"][0])
     preparer = DensePreparer.from_state(*parts["preparer"]) if "preparer" in parts else None

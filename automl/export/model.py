@@ -17,7 +17,8 @@ from onnx import ModelProto
 
 from automl.calibration import FLOOR, Calibration
 from automl.errors import ExportError
-from automl.evaluation.fitted import EnsembleModel, EstimatorModel, NetworkModel, Target, TrialModel
+from automl.evaluation.fitted import EnsembleModel, EstimatorModel, NetworkModel, TrialModel
+from automl.evaluation.target import Target
 from automl.export.columns import Encoded, encode, used_names
 from automl.export.estimators import convert_estimator
 from automl.export.graph import BOOL, DOUBLE, INT64, STRING, Graph
@@ -45,6 +46,8 @@ def build(estimator: AutoNetClassifier | AutoNetRegressor) -> ModelProto:
     ------
     ExportError: a column or a member of the ensemble has no ONNX form.
     """
+    if estimator.ensemble_.calibration.apart:
+        raise ExportError("a model of several labels has no ONNX form; fit and export one for each label")
     classes = getattr(estimator, "classes_", None)
     outputs = [PREDICTION] if classes is None else [PROBABILITIES, LABEL]
     graph = Graph([*used_names(estimator.encoder_, outputs), *outputs])

@@ -60,7 +60,7 @@ def outputs(problem: Problem, model: Any, X: Any) -> Floats:
         return np.asarray(model.predict(X), dtype=np.float64)[:, None]
     shares = model.predict_proba(X)
     if problem.kind == "multilabel":
-        return np.asarray(shares)
+        return np.asarray(model.ensemble_.calibration.decided(shares))
     factors = model.ensemble_.calibration.factors
     if problem.kind == "binary":
         found = shares[:, list(model.classes_).index(1)][:, None]

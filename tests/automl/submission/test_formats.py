@@ -91,9 +91,7 @@ def test_another_metric_can_be_asked_for(chosen: Format, source: Path) -> None:
     assert chosen.read(source, name, "r2_metric").metric == "r2_metric"
 
 
-def test_an_archive_holds_its_contents_at_the_top_and_our_packages_as_source(
-    chosen: Format, tmp_path: Path
-) -> None:
+def test_an_archive_holds_its_contents_at_the_top_and_our_packages_as_source(chosen: Format, tmp_path: Path) -> None:
     settings = Settings(chosen.name, 20.0, "bac_metric")
     top = write_archive(tmp_path / "a.zip", chosen, settings)
     assert "lib" in top

@@ -181,7 +181,7 @@ def _calibrated_apart(task: Task, outputs: Any, loss: float, seed: int, end: flo
                 return metric.loss(truth[rows], shares, None if weight is None else weight[rows])
 
             factors = fit_factors(two_classes(p[:, None]), truth, loss_of, seed=seed, deadline=late)
-            return factors[1] / factors[0] if factors else 1.0
+            return float(factors[1] / factors[0]) if factors else 1.0
 
         found = replace(plain, factors=tuple(factor(y[:, k], p) for k, p in enumerate(outputs.T)))
         corrected = task.loss(found.decided(outputs))

@@ -14,6 +14,9 @@ from automl.metrics import Metric
 from automl.preprocessing.columns import Arrays
 from automl.resampling import Fold
 
+WIDE = ("data", "indices", "indptr")
+"""What a sparse table is made of."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -86,6 +89,8 @@ class StoredTask:
     def write(cls, task: Task, folder: Path) -> StoredTask:
         folder.mkdir(parents=True, exist_ok=True)
         parts = {"numbers": task.arrays.numbers, "codes": task.arrays.codes, "y": task.y, "weight": task.weight}
+        if (wide := task.arrays.wide) is not None:
+            parts |= {f"wide_{name}": getattr(wide, name) for name in WIDE} | {"wide_shape": np.array(wide.shape)}
         for name, array in parts.items():
             # What is there is the same task: its hash is part of the run's identity. Workers may have it mapped.
             if array is not None and not (folder / f"{name}.npy").exists():
@@ -98,5 +103,11 @@ class StoredTask:
             return np.load(self.folder / name, mmap_mode="r")
 
         weight = np.asarray(mapped("weight.npy")) if self.weighted else None
-        arrays = Arrays(mapped("numbers.npy"), mapped("codes.npy"))
+        wide = None
+        if (self.folder / "wide_shape.npy").exists():
+            from scipy import sparse
+
+            entries = tuple(np.asarray(mapped(f"wide_{name}.npy")) for name in WIDE)
+            wide = sparse.csr_array(entries, shape=tuple(np.load(self.folder / "wide_shape.npy")))
+        arrays = Arrays(mapped("numbers.npy"), mapped("codes.npy"), wide)
         return Task(arrays, self.levels, np.asarray(mapped("y.npy")), weight, self.metric, self.folds)

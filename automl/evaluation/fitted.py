@@ -154,7 +154,7 @@ class NetworkModel:
 class EstimatorModel:
     """A scikit-learn estimator or a learner on one-hot (with preparation) or ordinal inputs.
 
-    `trusted` names the types in it that only its family vouches for.
+    `trusted` names the types in it that only its family vouches for; `wide` says that it takes a sparse table as it is.
     """
 
     estimator: Any
@@ -162,11 +162,12 @@ class EstimatorModel:
     levels: tuple[int, ...]
     target: Target
     trusted: tuple[str, ...] = ()
+    wide: bool = False
 
     def predict(self, arrays: Arrays) -> Predictions:
         if not len(arrays):
             return np.empty((0, self.target.outputs))  # scikit-learn refuses tables without rows
-        X = estimator_inputs(arrays, self.preparer, self.levels)
+        X = estimator_inputs(arrays, self.preparer, self.levels, wide=self.wide)
         if not is_learner(self.estimator):
             X = X.astype(np.float64)  # in float32 a row would be predicted a little otherwise alone than among others
         if self.target.outputs == 1:
@@ -186,7 +187,7 @@ class EstimatorModel:
     def state(self) -> State:
         parts = {
             "estimator": estimators.dump(self.estimator, self.trusted),
-            "inputs": ({"levels": self.levels}, {}),
+            "inputs": ({"levels": self.levels, "wide": self.wide}, {}),
             "target": (vars(self.target), {}),
         }
         if self.preparer is not None:
@@ -217,13 +218,19 @@ def estimator_inputs(
     preparer: DensePreparer | None,
     levels: tuple[int, ...],
     numbers: NDArray[np.float32] | None = None,
+    *,
+    wide: bool = False,
 ) -> Any:
     """(rows, columns) for a scikit-learn estimator: ordinal without a preparer, else prepared and one-hot.
 
     Parameters
     ----------
     numbers: what the preparer made of the rows, where they are those that it was fitted on.
+    wide: whether a sparse table stands beside them.
     """
+    if wide:
+        parts: list[Any] = [sparse.csr_array(estimator_inputs(arrays, preparer, levels, numbers)), arrays.wide]
+        return sparse.hstack(parts, format="csr")
     if preparer is None:
         return ordinal(arrays, levels)[0]
     if numbers is None:
@@ -341,9 +348,9 @@ def _fold_model(state: State, family: Family) -> FoldModel:
     target = Target(**parts["target"][0])
     preparer = DensePreparer.from_state(*parts["preparer"]) if "preparer" in parts else None
     if "estimator" in parts:
-        levels = tuple(parts["inputs"][0]["levels"])
+        levels, wide = tuple(parts["inputs"][0]["levels"]), parts["inputs"][0]["wide"]
         trusted = estimators.trusted_by(family)
-        return EstimatorModel(estimators.load(parts["estimator"], family), preparer, levels, target, trusted)
+        return EstimatorModel(estimators.load(parts["estimator"], family), preparer, levels, target, trusted, wide)
     import torch
 
     assert preparer is not None

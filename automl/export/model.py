@@ -48,6 +48,8 @@ def build(estimator: AutoNetClassifier | AutoNetRegressor) -> ModelProto:
     """
     if estimator.ensemble_.calibration.apart:
         raise ExportError("a model of several labels has no ONNX form; fit and export one for each label")
+    if estimator.encoder_.fitted.wide is not None:
+        raise ExportError("a sparse table of so many columns has no ONNX form; reduce it before fit, by TruncatedSVD")
     classes = getattr(estimator, "classes_", None)
     outputs = [PREDICTION] if classes is None else [PROBABILITIES, LABEL]
     graph = Graph([*used_names(estimator.encoder_, outputs), *outputs])

@@ -15,6 +15,7 @@ from automl.errors import AutoNetError
 from automl.submission.anytime import Clock, anytime
 from automl.submission.catalogue import form
 from automl.submission.children import Processes
+from automl.submission.guess import trivial_guess
 from automl.submission.outlet import Outlet
 from automl.submission.problem import Format, Problem, Settings
 
@@ -46,15 +47,22 @@ def compete(
     """
     began = time.monotonic() if began is None else began
     tell = _stamped(began, _to_stderr if log is None else log)
+    asked: list[int] = []
+    before = _on_terminate(lambda number, frame: asked.append(number))  # first the guesses: that takes no time
     chosen = form(settings.format)
     problems = read_all(chosen, source, settings.metric, tell)
     seconds = settings.seconds or sum(p.seconds or DEFAULT_SECONDS for p in problems)
     clock = Clock(began, seconds)
     outlet = Outlet(chosen, source, output, end=clock.at(0.97), log=tell)
-    before = _on_terminate(_stop)
+    _on_terminate(_stop)
     try:
+        if asked:
+            raise Stopped
         anytime(problems, clock, outlet.emit, Processes(settings.format, source, settings.metric), tell)
     except (Stopped, KeyboardInterrupt):
+        _on_terminate(signal.SIG_IGN)
+        for problem in filter(outlet.lacks, problems):
+            outlet.emit(problem, trivial_guess(problem), float("-inf"))
         tell("asked to end: what was written stands")
     except Exception as error:
         tell(f"{type(error).__name__}: {error}; what was written stands")

@@ -62,6 +62,10 @@ class Outlet:
         self._log(f"{problem.name}: prediction {number} written, score {score:.6g}")
         return True
 
+    def lacks(self, problem: Problem) -> bool:
+        """Whether nothing was written yet."""
+        return problem.name not in self._count
+
     def _refused(self, problem: Problem, why: str) -> bool:
         self._log(f"{problem.name}: a prediction was not written: {why}")
         return False

@@ -34,17 +34,23 @@ class FitPredict:
         self._one_hot = False
 
     def fit(self, X: Any, y: Any, *_: Any, **__: Any) -> Self:
-        """Learn from (n, d) X and y, which is (n,) or one-hot; whole numbers and text are labels."""
+        """Learn from (n, d) X and y: (n,), one-hot, or several labels a row; whole numbers and text are labels."""
         began = time.monotonic()
         y = np.asarray(y)
         self._one_hot = y.ndim == 2 and y.shape[1] > 1
+        if self._one_hot and not (y.sum(axis=1) == 1).all():
+            self._labels, self._guess = np.arange(y.shape[1]), y.mean(axis=0)
+            return self._fitted(X, y.astype(np.int64), began)
         flat = y.argmax(axis=1) if self._one_hot else y.ravel()
         labelled = self._one_hot or flat.dtype.kind in "biUSO" or bool((flat % 1 == 0).all() and len(set(flat)) <= 20)
         self._labels = np.unique(flat) if labelled else None
         self._guess = _guess(flat, self._labels, self.metric)
+        return self._fitted(X, flat, began)
+
+    def _fitted(self, X: Any, y: np.ndarray, began: float) -> Self:
         for attempt in (self._search, self._forest):
             try:
-                self._estimator = attempt(X, flat, began)
+                self._estimator = attempt(X, y, began)
                 break
             except Exception:
                 traceback.print_exc(file=sys.stderr)
@@ -57,7 +63,7 @@ class FitPredict:
         return self._asked("predict", X, lambda: np.full(np.shape(X)[0], self._guess[0]))
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """(n, classes) probabilities in the order of the sorted labels."""
+        """(n, classes) probabilities in the order of the sorted labels, or (n, labels) of several."""
         assert self._labels is not None
         shares = np.full((np.shape(X)[0], len(self._labels)), 1 / len(self._labels))
         return self._asked("predict_proba", X, lambda: shares)
@@ -78,7 +84,9 @@ class FitPredict:
     def _asked(self, method: str, X: Any, otherwise: Callable[[], np.ndarray]) -> np.ndarray:
         if self._estimator is not None:
             try:
-                return np.asarray(getattr(self._estimator, method)(X))
+                found = getattr(self._estimator, method)(X)
+                # A forest gives a list of two columns for each of several labels.
+                return np.stack([p[:, -1] for p in found], axis=1) if isinstance(found, list) else np.asarray(found)
             except Exception:
                 traceback.print_exc(file=sys.stderr)
         return otherwise()

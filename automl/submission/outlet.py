@@ -56,7 +56,7 @@ class Outlet:
             files = self._form.files(self._source, problem, checked, number)
             if not self._write(files):
                 return self._refused(problem, "the time for writing is over")
-        except (DataError, OSError) as error:
+        except (ValueError, OSError) as error:  # DataError is one of the first
             return self._refused(problem, str(error))
         self._best[problem.name], self._count[problem.name] = score, number + 1
         self._log(f"{problem.name}: prediction {number} written, score {score:.6g}")

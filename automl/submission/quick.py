@@ -17,6 +17,8 @@ from automl.submission.problem import Data, Floats, Predictions, Problem
 from automl.submission.ridge import fits, ridge
 
 FIRST_TREES, MOST_TREES = 32, 512
+MOST_ROWS = 20_000
+"""From which trees are grown; all rows are for the search."""
 LEAST = 0.01
 """Probability of a linear model's surest answers."""
 PRIOR_ROWS = 1.0
@@ -34,8 +36,11 @@ def quick(problem: Problem, data: Data, until: float) -> Iterator[tuple[Predicti
     """
     yield from _linear(problem, data)
     tables = _encoded(data)
-    forest = _forest(problem)
-    targets = data.targets[:, 0] if data.targets.shape[1] == 1 else data.targets
+    forest, truth = _forest(problem), data.targets
+    if len(truth) > MOST_ROWS:
+        rows = np.sort(np.random.default_rng(0).choice(len(truth), MOST_ROWS, replace=False))
+        tables[""], truth = tables[""][rows], truth[rows]
+    targets = truth[:, 0] if truth.shape[1] == 1 else truth
     codes = targets.argmax(axis=1) if problem.kind == "multiclass" else targets
     trees = FIRST_TREES
     while trees <= MOST_TREES:
@@ -44,8 +49,8 @@ def quick(problem: Problem, data: Data, until: float) -> Iterator[tuple[Predicti
         forest.fit(tables[""], codes)
         judged = _out_of_bag(problem, forest, trees)
         seen = np.isfinite(judged).all(axis=1)
-        correct = tuned(problem, judged[seen], data.targets[seen])
-        score = score_of(problem, correct(judged[seen]), data.targets[seen])
+        correct = tuned(problem, judged[seen], truth[seen])
+        score = score_of(problem, correct(judged[seen]), truth[seen])
         predictions = {part: correct(_predicted(problem, forest, tables[part], trees)) for part in data.parts}
         yield predictions, score
         now = time.monotonic()

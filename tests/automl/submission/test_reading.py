@@ -13,6 +13,7 @@ import pytest
 
 from automl.challenge_metrics import challenge_score
 from automl.errors import DataError
+from automl.submission.fit_predict import FitPredict
 from automl.submission.formats.autodl import as_table
 from automl.submission.formats.chalearn import ChaLearn
 from automl.submission.formats.kaggle import Kaggle
@@ -239,3 +240,37 @@ def test_a_first_prediction_waits_for_no_library_but_numpy() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
     assert not set(answer.stdout.split()) & {"pandas", "scipy", "sklearn", "torch", "ConfigSpace", "psutil"}
+
+
+class Fixed:
+    """An estimator that fails, as one would whose library is missing."""
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        raise RuntimeError("no library")
+
+    predict = predict_proba
+
+
+@pytest.mark.parametrize("kind", ["binary", "one-hot", "several", "values"])
+def test_a_model_for_other_programs_answers_in_the_form_of_its_targets_whatever_fails(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    high = (X[:, 0] > 0).astype(int)
+    y = {
+        "binary": high,
+        "one-hot": np.eye(2)[high],
+        "several": np.stack([high, 1 - high, X[:, 1] > 1], axis=1),
+        "values": X[:, 0] * 10,
+    }[kind]
+    monkeypatch.setattr(FitPredict, "_search", lambda *given: 1 / 0)  # the forest steps in
+    model = FitPredict().fit(X, y)
+    found = model.predict(X)
+    assert found.shape == y.shape
+    if kind == "values":
+        assert np.corrcoef(found, y)[0, 1] > 0.8
+    else:
+        assert ((found >= 0.5) == y).mean() > 0.9
+    model._estimator = Fixed()  # and then a guess
+    assert model.predict(X).shape == y.shape

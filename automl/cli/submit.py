@@ -67,12 +67,11 @@ def compete(
 
     SIGTERM and Ctrl-C end it as if the time were over: what was written stands.
     """
-    began = time.monotonic()
     with readable_errors(debug):
         from automl.submission.compete import compete as run
         from automl.submission.problem import Settings
 
-        run(source, output, Settings(form, budget, metric), began=began)
+        run(source, output, Settings(form, budget, metric))
 
 
 def _readable(chosen: Format, data: Path, settings: Settings) -> None:
@@ -95,7 +94,7 @@ def _results(data: Path, settings: Settings) -> dict[str, bytes]:
 
     place = "" if settings.format in ("codabench", "kaggle") else f"{READY}/"
     with tempfile.TemporaryDirectory(prefix="autonet-") as name:
-        run(data, Path(name), settings)
+        run(data, Path(name), settings, began=time.monotonic())
         return {f"{place}{path.name}": path.read_bytes() for path in sorted(Path(name).iterdir())}
 
 

@@ -18,9 +18,7 @@ DATE = (2020, 1, 1, 0, 0, 0)
 START = """\
 import os
 import sys
-import time
 
-BEGAN = time.monotonic()
 # Numerical libraries read this when they are loaded; on a machine that is not idle more threads make them slower.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
@@ -34,7 +32,7 @@ RUN = (
 from automl.submission.problem import Settings
 from automl.submission.run import main
 
-sys.exit(main(sys.argv[1:], {settings!r}, program=HERE, began=BEGAN))
+sys.exit(main(sys.argv[1:], {settings!r}, program=HERE))
 """
 )
 

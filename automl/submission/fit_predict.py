@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from automl.submission.anytime import SEARCH_ENDS
+from automl.submission.anytime import LEAST_SEARCH, SEARCH_ENDS
 from automl.submission.guess import trivial_guess
 from automl.submission.problem import Problem
 
@@ -96,6 +96,8 @@ class FitPredict:
 
         make = AutoNetRegressor if self._labels is None else AutoNetClassifier
         seconds = SEARCH_ENDS * self.seconds - (time.monotonic() - began)
+        if seconds < LEAST_SEARCH:
+            raise TimeoutError(f"{seconds:.1f} s are left for a search; a forest stands in")
         return make(time_limit=seconds, metric=self.metric, random_state=0).fit(X, y)
 
     def _forest(self, X: Any, y: np.ndarray, began: float) -> Any:

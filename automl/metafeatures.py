@@ -9,7 +9,9 @@ from metalearn.metafeatures import describe
 
 
 def metafeatures(task: Task) -> dict[str, float]:
-    """By name, as `metalearn.metafeatures.describe` defines them."""
+    """By name, as `metalearn.metafeatures.describe` defines them; where a row may have several labels, of the first."""
+    if task.metric.several:
+        task = task.label(0)
     classes = task.outputs if task.classification else 0
     numbers, codes = task.arrays.numbers.astype(np.float64), task.arrays.codes.astype(np.int64)
     return describe(numbers, codes, task.y, classes=classes)

@@ -1,4 +1,4 @@
-"""Losses, lower is better everywhere: any scikit-learn scorer goes in, a loss comes out.
+"""Losses, lower is better everywhere: any scikit-learn scorer or challenge score goes in, a loss comes out.
 
 The only place where a sign is flipped.
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.challenge_metrics import ALIASES, CHALLENGE_METRICS, REGRESSION, challenge_score, present_auc
 from automl.errors import SettingError, unknown
 
 Array = NDArray[Any]
@@ -56,7 +57,10 @@ FAST: dict[str, tuple[str, Callable[[Array, Array, Array | None], float]]] = {
 }
 """Scorers that a search calls thousands of times, without scikit-learn's checks; equal to them (tested)."""
 
-PROPER = ("neg_log_loss", "neg_brier_score", "d2_log_loss_score", "d2_brier_score")
+PROPER = ("neg_log_loss", "neg_brier_score", "d2_log_loss_score", "d2_brier_score", "pac_metric")
+OF_LABELS = ("bac_metric", "f1_metric")
+ABSOLUTE = ("neg_mean_absolute_error", "neg_median_absolute_error", "a_metric")
+"""Of values, judged by their distance, so that the median is the best constant."""
 
 
 def loss_name(metric: str) -> str:
@@ -107,26 +111,47 @@ class Metric:
 
     Attributes
     ----------
-    spec: a scikit-learn scorer's name, or a scorer `(estimator, X, y) -> float`, greater is better.
+    spec: a name of scikit-learn's scorers or of `CHALLENGE_METRICS`, or a scorer `(estimator, X, y) -> float`,
+        greater is better.
     classes: (classes,) original labels; None for regression.
+    several: whether a row may have several of the labels, or none.
     """
 
     spec: str | Callable[..., float]
     classes: Array | None = None
+    several: bool = False
 
     @property
     def name(self) -> str:
-        return self.spec if isinstance(self.spec, str) else getattr(self.spec, "__name__", repr(self.spec))
+        if isinstance(self.spec, str):
+            return ALIASES.get(self.spec, self.spec)
+        return getattr(self.spec, "__name__", repr(self.spec))
 
     @property
     def proper(self) -> bool:
         """Whether it is known to judge probabilities by a proper score, which calibration can only help."""
         return self.classes is not None and self.name in PROPER
 
+    def of_one(self) -> Metric:
+        """The same for one of several labels, which is there or not."""
+        return Metric(self.spec, np.arange(2))
+
     @property
     def judges_labels(self) -> bool:
         """Whether it is known to look at the predicted labels alone, so that it matters how they are decided on."""
+        if self.name in CHALLENGE_METRICS:
+            return self.name in OF_LABELS
         return self.classes is not None and getattr(self.scorer, "_response_method", None) == "predict"
+
+    @property
+    def unfloored(self) -> bool:
+        """Whether a probability of 0 for what happens costs all that there is to win."""
+        return self.classes is not None and self.name == "pac_metric"
+
+    @property
+    def absolute(self) -> bool:
+        """Whether it is known to judge values by their absolute errors."""
+        return self.classes is None and self.name in ABSOLUTE
 
     @cached_property
     def scorer(self) -> Callable[..., float]:
@@ -135,11 +160,19 @@ class Metric:
         from sklearn.metrics import get_scorer, get_scorer_names
 
         if self.spec not in get_scorer_names():
-            raise unknown("metric", self.spec, get_scorer_names())
+            raise unknown("metric", self.spec, [*get_scorer_names(), *CHALLENGE_METRICS])
         return get_scorer(self.spec)
 
     def loss(self, y: Array, outputs: Array, weight: Array | None = None) -> float:
-        """Loss of `outputs` (n, classes) probabilities or (n, 1) values for `y` (n,) class indices or values."""
+        """Loss of `outputs` (n, classes) probabilities or (n, 1) values for `y` (n,) class indices or values.
+
+        Of several labels, of (n, labels) probabilities for (n, labels) of 0 and 1: the mean of each label's loss, or
+        the challenge's score of all.
+        """
+        if self.several:
+            return self._labels_loss(y, outputs, weight)
+        if self.name in CHALLENGE_METRICS:
+            return self._challenge_loss(y, outputs, weight)
         kind = "regression" if self.classes is None else "classification"
         fast = FAST.get(self.spec) if isinstance(self.spec, str) else None
         if fast is not None and fast[0] == kind:
@@ -158,8 +191,35 @@ class Metric:
         bounded = isinstance(self.spec, str) and not self.spec.startswith("neg_")
         return 1.0 - score if bounded else -score
 
+    def _challenge_loss(self, y: Array, outputs: Array, weight: Array | None) -> float:
+        """1 − the challenge's score; classes that do not occur are left out of its areas under curves."""
+        if weight is not None:
+            raise ValueError(f"{self.name} knows no sample_weight")
+        if (self.classes is not None) == (self.name in REGRESSION):
+            raise ValueError(f"{self.name} is for {'values' if self.name in REGRESSION else 'labels'}")
+        if self.classes is None:
+            return 1.0 - challenge_score(self.name, y[:, None], outputs, "regression")
+        shares = outputs / outputs.sum(axis=1, keepdims=True)
+        first = 1 if len(self.classes) == 2 else 0
+        solution = (y[:, None] == np.arange(first, len(self.classes))).astype(np.float64)
+        if self.name == "auc_metric":
+            return 1.0 - present_auc(solution, shares[:, first:])
+        return 1.0 - challenge_score(self.name, solution, shares[:, first:], "binary" if first else "multiclass")
+
+    def _labels_loss(self, y: Array, outputs: Array, weight: Array | None) -> float:
+        if self.name in CHALLENGE_METRICS and weight is None and self.name not in REGRESSION:
+            score = present_auc if self.name == "auc_metric" else partial(challenge_score, self.name, kind="multilabel")
+            return 1.0 - score(solution=y, prediction=outputs)
+        one = self.of_one()
+        pairs = [(y[:, k], np.stack([1 - p, p], axis=1)) for k, p in enumerate(outputs.T)]
+        # A label that all rows have, or none has, can be judged by none of some scorers, and tells nothing by the rest.
+        varied = [(truth, p) for truth, p in pairs if truth.min() < truth.max()] or pairs
+        return float(np.mean([one.loss(truth, p, weight) for truth, p in varied]))
+
     def check(self, *, weighted: bool = False) -> None:
         """Fail early, with the cure, when the metric cannot score this kind of task, or takes no weights."""
+        if self.several:
+            return self.of_one().check(weighted=weighted)
         n = 4 if self.classes is None else 2 * len(self.classes)
         y = np.arange(1.0, n + 1) if self.classes is None else np.arange(n) % len(self.classes)
         outputs = (
@@ -167,7 +227,7 @@ class Metric:
             if self.classes is None
             else np.eye(len(self.classes))[y] * 0.8 + 0.2 / len(self.classes)
         )
-        scorer = self.scorer
+        scorer = self.name if self.name in CHALLENGE_METRICS else self.scorer
         task = "regression" if self.classes is None else f"classification with labels {self.classes[:5]}"
         try:
             self.loss(y, outputs)

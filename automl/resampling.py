@@ -43,13 +43,17 @@ def make_folds(
     ------
     SettingError: `resampling` is none of these. DataError: too few rows or groups.
     """
+    if y.ndim == 2:  # several labels: rows of the same labels are spread over the folds
+        y = np.unique(y, axis=0, return_inverse=True)[1].ravel()
+        lone = np.empty(0, dtype=np.int64)  # a combination that occurs once is no class that must be met
+    else:
+        lone = _lone_rows(y, classification)
     if len(y) < 3:
         raise DataError(f"n_samples={len(y)} is too few to be split for validation; give at least 3 rows")
     if resampling is None:
         resampling = 5 if len(y) < CROSS_VALIDATED_BELOW else HOLDOUT_SHARE
     rng = np.random.default_rng([seed, len(y)])
     strata = _strata(y, classification)
-    lone = _lone_rows(y, classification)
     try:
         pairs = list(_split(resampling, y, classification, groups, seed))
     except SettingError:

@@ -81,7 +81,7 @@ def load(path: str | Path, families: Sequence[Family] = ()) -> AutoNetClassifier
     members = [TrialModel.from_state(entries[f"member-{k}"], known) for k in range(len(about["weights"]))]
     for member in members:
         tuple(member.folds)  # builds them, so that what is damaged is told now
-    calibration = Calibration(about["calibration"]["temperature"], tuple(about["calibration"]["factors"]))
+    calibration = Calibration(**about["calibration"] | {"factors": tuple(about["calibration"]["factors"])})
     loaded.ensemble_ = EnsembleModel(members, about["weights"], about["trials"], calibration)
     loaded.validation_loss_, loaded.metric_name_ = about["loss"], about["metric"]
     loaded.history_ = History(tuple(_trial(row) for row in about["history"]))

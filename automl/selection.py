@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.calibration import Calibration, fit_factors, fit_temperature
+from automl.calibration import Calibration, fit_factors, fit_floor, fit_temperature, two_classes
 from automl.ensemble import affordable_weights, pruned
 from automl.errors import SearchFailed
 from automl.evaluation.evaluator import OUT_OF_FOLD, WORK, read_model
@@ -135,9 +136,17 @@ def _calibrated(task: Task, outputs: Any, loss: float, seed: int, end: float | N
     """What lowers the loss of the ensemble's out-of-fold predictions (rows, outputs), and their loss then."""
     y = task.y[task.judged]
     weight = None if task.weight is None else task.weight[task.judged]
+    if task.metric.several:
+        return _calibrated_apart(task, outputs, loss, seed, end)
     if task.metric.proper:
         found = Calibration(temperature=fit_temperature(outputs, y, weight))
-        corrected = task.loss(found.probabilities(outputs))
+        if task.metric.unfloored:
+            found = replace(found, floor=fit_floor(found.corrected(outputs), y))
+            return found, task.loss(found.corrected(outputs))
+        corrected = task.loss(found.corrected(outputs))
+    elif task.metric.absolute and weight is None:
+        found = Calibration(shift=float(np.median(y - outputs[:, 0])))
+        corrected = task.loss(found.corrected(outputs))
     elif task.metric.judges_labels:
 
         def loss_of(rows: NDArray[np.int64], p: NDArray[Any]) -> float:
@@ -149,6 +158,36 @@ def _calibrated(task: Task, outputs: Any, loss: float, seed: int, end: float | N
     else:
         return Calibration(), loss
     return (found, corrected) if corrected < loss else (Calibration(), loss)
+
+
+def _calibrated_apart(task: Task, outputs: Any, loss: float, seed: int, end: float | None) -> tuple[Calibration, float]:
+    """The same for several labels: one temperature for all, and a threshold for each."""
+    plain, y = Calibration(apart=True), task.y[task.judged]
+    weight = None if task.weight is None else task.weight[task.judged]
+    if task.metric.proper:
+        two, one = two_classes(outputs), y.ravel()
+        each = None if weight is None else weight.repeat(y.shape[1])
+        found = replace(plain, temperature=fit_temperature(two, one, each))
+        if task.metric.unfloored:
+            found = replace(found, floor=fit_floor(two_classes(found.corrected(outputs)), one))
+            return found, task.loss(found.corrected(outputs))
+        corrected = task.loss(found.corrected(outputs))
+    elif task.metric.judges_labels:
+        late = None if end is None else time.monotonic() + max(0.0, end - time.monotonic()) / 2
+        metric = task.metric.of_one()
+
+        def factor(truth: NDArray[np.int64], p: NDArray[Any]) -> float:
+            def loss_of(rows: NDArray[np.int64], shares: NDArray[Any]) -> float:
+                return metric.loss(truth[rows], shares, None if weight is None else weight[rows])
+
+            factors = fit_factors(two_classes(p[:, None]), truth, loss_of, seed=seed, deadline=late)
+            return float(factors[1] / factors[0]) if factors else 1.0
+
+        found = replace(plain, factors=tuple(factor(y[:, k], p) for k, p in enumerate(outputs.T)))
+        corrected = task.loss(found.decided(outputs))
+    else:
+        return plain, loss
+    return (found, corrected) if corrected < loss else (plain, loss)
 
 
 def _predictions(folder: Path, trial: Trial) -> Any:

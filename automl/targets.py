@@ -14,6 +14,19 @@ FREQUENCY_ROWS = 100
 """Rows up to which whole-number weights are carried out as repetitions rather than through the loss."""
 
 
+def encode_targets(y: Any) -> tuple[NDArray[np.int64], NDArray[Any], bool]:
+    """Class index of each row (n,), the labels (classes,), sorted, and False; or (n, labels) of 0 and 1, and True.
+
+    Raises
+    ------
+    DataError: labels are missing, continuous, or all the same.
+    """
+    if not is_multilabel(y):
+        return *encode_labels(y), False
+    labels = np.asarray(y.toarray() if hasattr(y, "toarray") else y).astype(np.int64)
+    return labels, np.arange(labels.shape[1]), True
+
+
 def encode_labels(y: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """Class index of each row (n,) and the labels (classes,), sorted.
 
@@ -36,6 +49,15 @@ def encode_labels(y: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
     if len(classes) < 2:
         raise DataError(f"y has 1 class only ({classes[0]!r}); a classifier needs at least 2 classes")
     return codes.astype(np.int64), classes
+
+
+def is_multilabel(y: Any) -> bool:
+    """Whether y holds several labels of each row, in scikit-learn's form: (n, labels) of 0 and 1, labels at least 2."""
+    if np.ndim(y) != 2 or np.shape(y)[1] < 2:
+        return False
+    from sklearn.utils.multiclass import type_of_target
+
+    return bool(type_of_target(y) == "multilabel-indicator")
 
 
 def encode_values(y: Any) -> NDArray[np.float64]:
@@ -128,7 +150,9 @@ def canonical_order(arrays: Arrays, y: NDArray[Any]) -> NDArray[np.int64]:
     for bits in (numbers.view(np.uint32), arrays.codes.view(np.uint32)):
         for column in range(bits.shape[1]):
             total += _mix(bits[:, column]) * rng.integers(1, 2**63, dtype=np.uint64)
-    total += _mix(np.ascontiguousarray(y).view(np.uint64))
+    total += _mix(np.ascontiguousarray(y if y.ndim == 1 else y[:, 0]).view(np.uint64))
+    for column in y.T[1:] if y.ndim == 2 else ():
+        total += _mix(np.ascontiguousarray(column).view(np.uint64)) * rng.integers(1, 2**63, dtype=np.uint64)
     return np.argsort(total, kind="stable")
 
 

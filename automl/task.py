@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ from automl.metrics import Metric
 from automl.preprocessing.columns import Arrays
 from automl.resampling import Fold
 
+WIDE = ("data", "indices", "indptr")
+"""What a sparse table is made of."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -23,7 +26,7 @@ class Task:
     ----------
     arrays: numbers (n, d) with NaN where missing and codes (n, c) with 0 where missing or never seen.
     levels: number of codes of each categorical column, the 0 included.
-    y: (n,) class indices (int64), or values (float64).
+    y: (n,) class indices (int64), or values (float64), or (n, labels) of 0 and 1 (int64).
     weight: (n,) non-negative, or None.
     metric: what is minimised; `metric.classes` is None for regression.
     folds: rows to train and to validate on.
@@ -42,7 +45,7 @@ class Task:
 
     @property
     def outputs(self) -> int:
-        """Columns of a prediction: classes, or 1 for regression."""
+        """Columns of a prediction: classes or labels, or 1 for regression."""
         return 1 if self.metric.classes is None else len(self.metric.classes)
 
     @cached_property
@@ -59,6 +62,10 @@ class Task:
     def least_rows(self) -> int:
         """Rows that the smallest subset keeps: enough to meet every class."""
         return max(64, 10 * self.outputs)
+
+    def label(self, k: int) -> Task:
+        """The task of telling one of several labels."""
+        return replace(self, y=self.y[:, k], metric=self.metric.of_one())
 
     def loss(self, out_of_fold: NDArray[Any]) -> float:
         """Loss of predictions for the `judged` rows; 0 where none is judged, as when all rows are trained on."""
@@ -82,6 +89,8 @@ class StoredTask:
     def write(cls, task: Task, folder: Path) -> StoredTask:
         folder.mkdir(parents=True, exist_ok=True)
         parts = {"numbers": task.arrays.numbers, "codes": task.arrays.codes, "y": task.y, "weight": task.weight}
+        if (wide := task.arrays.wide) is not None:
+            parts |= {f"wide_{name}": getattr(wide, name) for name in WIDE} | {"wide_shape": np.array(wide.shape)}
         for name, array in parts.items():
             # What is there is the same task: its hash is part of the run's identity. Workers may have it mapped.
             if array is not None and not (folder / f"{name}.npy").exists():
@@ -94,5 +103,11 @@ class StoredTask:
             return np.load(self.folder / name, mmap_mode="r")
 
         weight = np.asarray(mapped("weight.npy")) if self.weighted else None
-        arrays = Arrays(mapped("numbers.npy"), mapped("codes.npy"))
+        wide = None
+        if (self.folder / "wide_shape.npy").exists():
+            from scipy import sparse
+
+            entries = tuple(np.asarray(mapped(f"wide_{name}.npy")) for name in WIDE)
+            wide = sparse.csr_array(entries, shape=tuple(np.load(self.folder / "wide_shape.npy")))
+        arrays = Arrays(mapped("numbers.npy"), mapped("codes.npy"), wide)
         return Task(arrays, self.levels, np.asarray(mapped("y.npy")), weight, self.metric, self.folds)

@@ -60,6 +60,8 @@ class Family(Protocol):
         (prepared numbers, then a column a level) or "ordinal" (raw numbers with NaN, then codes).
     budgeted: bool, True when absent. False says that a share of the epochs buys nothing less, so that a promoted
         trial is its parent over again and need not be trained.
+    takes_wide: bool, False when absent. True says that a scikit-learn estimator takes sparse inputs of any width: a
+        table too wide to be dense is given to it as it is, beside what it was reduced to.
     divisible: bool, False when absent. True says that a full run is a mean of independent parts, such as trees: as the
         folds of a trial are averaged, each then takes a part of a full run only.
     recipe_space, preparation_space: methods that give a fresh space of `training.recipe.Recipe` and of

@@ -16,6 +16,7 @@ class Linear:
     name = "linear"
     inputs = "one-hot"
     budgeted = False
+    takes_wide = True
 
     def space(self) -> ConfigurationSpace:
         from ConfigSpace import ConfigurationSpace, Float

@@ -1,4 +1,4 @@
-"""The terminal: autonet fit · predict · batch · methods · space · store.
+"""The terminal: autonet fit · predict · batch · submit · compete · methods · space · store.
 
 Libraries are imported inside the commands, so that help is fast.
 """
@@ -15,6 +15,7 @@ from automl.cli.methods import methods
 from automl.cli.predict import predict
 from automl.cli.space import space
 from automl.cli.store import store
+from automl.cli.submit import compete, submit
 
 app = typer.Typer(
     name="autonet",
@@ -23,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-for _command in (fit, predict, batch, methods, space):
+for _command in (fit, predict, batch, submit, compete, methods, space):
     app.command()(_command)
 app.add_typer(store, name="store")
 

@@ -113,10 +113,19 @@ class Evaluator:
         return Result(State.DONE, self.task.loss(np.load(folder / OUT_OF_FOLD)), artefact=str(folder))
 
     def _fit(self, family: Family, trial: Trial, resources: Resources, deadline: float | None) -> Fitted:
+        if self.task.metric.several:
+            from automl.evaluation.fit_labels import fit_labels
+
+            return fit_labels(self.task, lambda one, end: self._fit_one(one, family, trial, resources, end), deadline)
+        return self._fit_one(self.task, family, trial, resources, deadline)
+
+    def _fit_one(
+        self, task: Task, family: Family, trial: Trial, resources: Resources, deadline: float | None
+    ) -> Fitted:
         if not is_network(family):
             from automl.evaluation.fit_estimators import fit_estimators
 
-            return fit_estimators(self.task, family, trial, resources, deadline)
+            return fit_estimators(task, family, trial, resources, deadline)
         from automl.evaluation.fit_networks import fit_networks
 
         checkpoint = None
@@ -125,12 +134,12 @@ class Evaluator:
             if path.exists() and self._continues:
                 checkpoint = path
         return fit_networks(
-            self.task,
+            task,
             family,
             trial,
             resources,
             epochs=self.epochs,
-            seconds=self._seconds(trial),
+            seconds=self._network_seconds(trial),
             checkpoint=checkpoint,
             deadline=deadline,
             device=self.device,
@@ -141,6 +150,11 @@ class Evaluator:
         if self.full_seconds is None or trial.proposal.bracket == INITIAL_BRACKET:
             return self.full_seconds
         return EXPLORED * self.full_seconds
+
+    def _network_seconds(self, trial: Trial) -> float | None:
+        """That the networks of one label should take, or all there are."""
+        seconds = self._seconds(trial)
+        return None if seconds is None else seconds / (self.task.outputs if self.task.metric.several else 1)
 
     def _trial_deadline(self, family: Family, trial: Trial, began: float) -> float | None:
         ends = [] if self.deadline is None else [self.deadline]

@@ -16,7 +16,8 @@ from automl.architectures.learner import Rows, is_learner
 from automl.evaluation import estimators
 from automl.evaluation.class_weights import training_weight
 from automl.evaluation.fidelity import Resources
-from automl.evaluation.fitted import EstimatorModel, Fitted, Target, TrialModel, estimator_inputs
+from automl.evaluation.fitted import EstimatorModel, Fitted, TrialModel, estimator_inputs
+from automl.evaluation.target import Target
 from automl.preprocessing.dense import DensePreparer
 from automl.preprocessing.encode import ordinal
 from automl.preprocessing.labels import Labels
@@ -91,7 +92,8 @@ def _fit_fold(
     if inputs_of(family) != "ordinal":
         labels = Labels(task.y[rows], task.outputs)
         preparer, numbers = DensePreparer.fit_transform(train, task.gaps, levels=task.levels, labels=labels, **choices)
-    X = estimator_inputs(train, preparer, task.levels, numbers)
+    wide = task.arrays.wide is not None and bool(getattr(family, "takes_wide", False))
+    X = estimator_inputs(train, preparer, task.levels, numbers, wide=wide)
     levels = tuple(n - 1 for n in task.levels) if preparer is None else ()
     shape = Shape(X.shape[1], task.outputs, len(rows), numbers=X.shape[1] - len(levels), levels=levels)
     learned = Rows(X, target.encode(task.y[rows]), training_weight(task, rows, choices)).counting()
@@ -104,7 +106,7 @@ def _fit_fold(
         estimator,
         learned,
         Rows(
-            estimator_inputs(valid, preparer, task.levels),
+            estimator_inputs(valid, preparer, task.levels, wide=wide),
             target.encode(task.y[fold.valid]),
             None if task.weight is None else task.weight[fold.valid],
         ).counting(),
@@ -112,4 +114,4 @@ def _fit_fold(
         seed=trial.seed,
         deadline=deadline,
     )
-    return EstimatorModel(fitted, preparer, task.levels, target, estimators.trusted_by(family))
+    return EstimatorModel(fitted, preparer, task.levels, target, estimators.trusted_by(family), wide)

@@ -13,7 +13,8 @@ import torch
 from automl.evaluation.class_weights import training_weight
 from automl.evaluation.effort import Work, affordable_epochs, forward_work
 from automl.evaluation.fidelity import Resources
-from automl.evaluation.fitted import Blueprint, Fitted, NetworkModel, Target, TrialModel
+from automl.evaluation.fitted import Blueprint, Fitted, NetworkModel, TrialModel
+from automl.evaluation.target import Target
 from automl.preprocessing.dense import DensePreparer
 from automl.preprocessing.labels import Labels
 from automl.space import part_of, recipe_fields, section

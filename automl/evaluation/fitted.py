@@ -22,6 +22,7 @@ from automl.artefact import State, nest, unnest
 from automl.calibration import Calibration
 from automl.errors import ArtefactError
 from automl.evaluation import estimators
+from automl.evaluation.target import Predictions, Target
 from automl.preprocessing.columns import Arrays
 from automl.preprocessing.dense import DensePreparer
 from automl.preprocessing.encode import one_hot, ordinal
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from automl.training.checkpoints import Checkpoint
     from automl.training.losses import Loss
 
-Predictions = NDArray[np.float64]
-"""In double precision: a target may be a billion with a spread of one."""
 DENSE_LEVELS = 300
 """Levels of all categorical columns together beyond which one-hot columns are kept sparse."""
 BLOCK_ROWS = 50_000
@@ -44,35 +43,8 @@ ABSENT = 1e-4
 ROWS_PER_THREAD = 1_000
 """Fewer are predicted sooner than another thread has begun."""
 COUNTED_ROWS = 2
-
-
-@dataclass(frozen=True)
-class Target:
-    """How raw outputs become predictions.
-
-    Attributes
-    ----------
-    outputs: classes, or 1 for regression.
-    centre, scale: of the training targets (regression): networks and linear models learn (y − centre) / scale.
-    """
-
-    outputs: int
-    centre: float = 0.0
-    scale: float = 1.0
-
-    @classmethod
-    def of(cls, y: NDArray[Any], outputs: int) -> Target:
-        if outputs > 1:
-            return cls(outputs)
-        return cls(1, float(np.mean(y)), float(np.std(y)) or 1.0)
-
-    def encode(self, y: NDArray[Any]) -> NDArray[Any]:
-        return y if self.outputs > 1 else (y - self.centre) / self.scale
-
-    def decode(self, values: NDArray[Any]) -> Predictions:
-        """(rows, outputs) in the unit of y; classification is left as it is."""
-        values = values.astype(np.float64)
-        return values if self.outputs > 1 else values * self.scale + self.centre
+LABELS = "labels"
+"""Name in a saved fold of how many labels it has a model for each of."""
 
 
 class FoldModel(Protocol):
@@ -182,7 +154,7 @@ class NetworkModel:
 class EstimatorModel:
     """A scikit-learn estimator or a learner on one-hot (with preparation) or ordinal inputs.
 
-    `trusted` names the types in it that only its family vouches for.
+    `trusted` names the types in it that only its family vouches for; `wide` says that it takes a sparse table as it is.
     """
 
     estimator: Any
@@ -190,11 +162,12 @@ class EstimatorModel:
     levels: tuple[int, ...]
     target: Target
     trusted: tuple[str, ...] = ()
+    wide: bool = False
 
     def predict(self, arrays: Arrays) -> Predictions:
         if not len(arrays):
             return np.empty((0, self.target.outputs))  # scikit-learn refuses tables without rows
-        X = estimator_inputs(arrays, self.preparer, self.levels)
+        X = estimator_inputs(arrays, self.preparer, self.levels, wide=self.wide)
         if not is_learner(self.estimator):
             X = X.astype(np.float64)  # in float32 a row would be predicted a little otherwise alone than among others
         if self.target.outputs == 1:
@@ -214,7 +187,7 @@ class EstimatorModel:
     def state(self) -> State:
         parts = {
             "estimator": estimators.dump(self.estimator, self.trusted),
-            "inputs": ({"levels": self.levels}, {}),
+            "inputs": ({"levels": self.levels, "wide": self.wide}, {}),
             "target": (vars(self.target), {}),
         }
         if self.preparer is not None:
@@ -222,18 +195,42 @@ class EstimatorModel:
         return nest(parts)
 
 
+@dataclass(frozen=True)
+class LabelsModel:
+    """Models of several labels, each for one that is there or not."""
+
+    parts: tuple[FoldModel, ...]
+
+    def predict(self, arrays: Arrays) -> Predictions:
+        return np.stack([part.predict(arrays)[:, 1] for part in self.parts], axis=1)
+
+    @property
+    def work(self) -> float:
+        return sum(part.work for part in self.parts)
+
+    def state(self) -> State:
+        values, arrays = nest({str(k): part.state() for k, part in enumerate(self.parts)})
+        return {LABELS: len(self.parts), **values}, arrays
+
+
 def estimator_inputs(
     arrays: Arrays,
     preparer: DensePreparer | None,
     levels: tuple[int, ...],
     numbers: NDArray[np.float32] | None = None,
+    *,
+    wide: bool = False,
 ) -> Any:
     """(rows, columns) for a scikit-learn estimator: ordinal without a preparer, else prepared and one-hot.
 
     Parameters
     ----------
     numbers: what the preparer made of the rows, where they are those that it was fitted on.
+    wide: whether a sparse table stands beside them.
     """
+    if wide:
+        parts: list[Any] = [sparse.csr_array(estimator_inputs(arrays, preparer, levels, numbers)), arrays.wide]
+        return sparse.hstack(parts, format="csr")
     if preparer is None:
         return ordinal(arrays, levels)[0]
     if numbers is None:
@@ -343,13 +340,17 @@ class Fitted:
 
 
 def _fold_model(state: State, family: Family) -> FoldModel:
+    if LABELS in state[0]:
+        count = state[0][LABELS]
+        each = unnest(({k: v for k, v in state[0].items() if k != LABELS}, state[1]))
+        return LabelsModel(tuple(_fold_model(each[str(k)], family) for k in range(count)))
     parts = unnest(state)
     target = Target(**parts["target"][0])
     preparer = DensePreparer.from_state(*parts["preparer"]) if "preparer" in parts else None
     if "estimator" in parts:
-        levels = tuple(parts["inputs"][0]["levels"])
+        levels, wide = tuple(parts["inputs"][0]["levels"]), parts["inputs"][0]["wide"]
         trusted = estimators.trusted_by(family)
-        return EstimatorModel(estimators.load(parts["estimator"], family), preparer, levels, target, trusted)
+        return EstimatorModel(estimators.load(parts["estimator"], family), preparer, levels, target, trusted, wide)
     import torch
 
     assert preparer is not None
@@ -369,7 +370,7 @@ class EnsembleModel:
     members: the trial models.
     weights: positive, summing to 1, one a member.
     trials: numbers of the trials that the members come from.
-    calibration: what is done to its probabilities.
+    calibration: what is done to its predictions.
     """
 
     members: Sequence[TrialModel]
@@ -389,7 +390,7 @@ class EnsembleModel:
         # One thread in each library: trees spend their time waiting for others, and members can share the cores.
         with threadpool_limits(1), ThreadPoolExecutor(few) as pool:
             outputs = np.concatenate([self._predict(block, pool.map if few > 1 else map) for block in blocks])
-        return self.calibration.probabilities(outputs)
+        return self.calibration.corrected(outputs)
 
     def _predict(self, arrays: Arrays, run: Callable[..., Iterable[Predictions]]) -> Predictions:
         folds = [(w / len(m.folds), fold) for w, m in zip(self.weights, self.members, strict=True) for fold in m.folds]

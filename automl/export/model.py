@@ -17,7 +17,8 @@ from onnx import ModelProto
 
 from automl.calibration import FLOOR, Calibration
 from automl.errors import ExportError
-from automl.evaluation.fitted import EnsembleModel, EstimatorModel, NetworkModel, Target, TrialModel
+from automl.evaluation.fitted import EnsembleModel, EstimatorModel, NetworkModel, TrialModel
+from automl.evaluation.target import Target
 from automl.export.columns import Encoded, encode, used_names
 from automl.export.estimators import convert_estimator
 from automl.export.graph import BOOL, DOUBLE, INT64, STRING, Graph
@@ -45,12 +46,18 @@ def build(estimator: AutoNetClassifier | AutoNetRegressor) -> ModelProto:
     ------
     ExportError: a column or a member of the ensemble has no ONNX form.
     """
+    if estimator.ensemble_.calibration.apart:
+        raise ExportError("a model of several labels has no ONNX form; fit and export one for each label")
+    if estimator.encoder_.fitted.wide is not None:
+        raise ExportError("a sparse table of so many columns has no ONNX form; reduce it before fit, by TruncatedSVD")
     classes = getattr(estimator, "classes_", None)
     outputs = [PREDICTION] if classes is None else [PROBABILITIES, LABEL]
     graph = Graph([*used_names(estimator.encoder_, outputs), *outputs])
     encoded = encode(graph, estimator.encoder_)
     predicted = ensemble(graph, estimator.ensemble_, encoded)
     if classes is None:
+        if estimator.ensemble_.calibration.shift:
+            predicted = graph.op("Add", predicted, graph.constant(np.float64(estimator.ensemble_.calibration.shift)))
         value = graph.op("Squeeze", predicted, graph.constant(np.array([1])))
         graph.output(PREDICTION, value, DOUBLE, about="the value of each row")
     else:
@@ -71,6 +78,9 @@ def _add_classes(graph: Graph, outputs: str, calibration: Calibration, classes: 
     if calibration.temperature != 1.0:
         logs = graph.op("Log", graph.op("Max", outputs, graph.constant(np.float64(FLOOR))))
         outputs = graph.op("Softmax", graph.op("Div", logs, graph.constant(calibration.temperature)), axis=1)
+    if calibration.floor:
+        rest = graph.op("Mul", outputs, graph.constant(np.float64(1 - calibration.floor)))
+        outputs = graph.op("Add", rest, graph.constant(np.float64(calibration.floor / len(classes))))
     total = graph.op("ReduceSum", outputs, graph.constant(np.array([1])), keepdims=1)
     probabilities = graph.op("Div", outputs, total)
     graph.output(PROBABILITIES, probabilities, DOUBLE, len(classes), "of each label, in the order of classes_")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import sparse
 
 from automl.errors import ArtefactError, AutoNetError, DataError
 from automl.preprocessing.categories import Level, encode, fit_levels, read_level, write_level
@@ -16,6 +17,7 @@ from automl.preprocessing.dates import Dates, date_format, fit_dates, load_dates
 from automl.preprocessing.ranges import Ranges, condense, join, measure
 from automl.preprocessing.table import Table, as_table, distinct, is_date, parse_numbers
 from automl.preprocessing.text import Text, are_many_names, fit_text, is_text, load_text
+from automl.preprocessing.wide import Wide, fit_wide, is_wide
 
 NEARLY_ALL = 0.95  # share of the rows of a text column that must read as numbers for it to be one
 FAINT = 1e-4  # share of the widest component's spread below which a component of a text is noise
@@ -30,17 +32,19 @@ class Arrays:
     ----------
     numbers: (n, d) float32, NaN where missing.
     codes: (n, c) int32, 0 where missing or never seen in training, else 1..L of the column.
+    wide: (n, k) sparse float32, what `numbers` were reduced from, of a sparse table too wide to be dense; else None.
     """
 
     numbers: npt.NDArray[np.float32]
     codes: npt.NDArray[np.int32]
+    wide: sparse.csr_array | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def take(self, rows: npt.NDArray[Any] | slice) -> Arrays:
         """The rows at these positions, or where a mask of shape (n,) is True."""
-        return Arrays(self.numbers[rows], self.codes[rows])
+        return Arrays(self.numbers[rows], self.codes[rows], None if self.wide is None else self.wide[rows])
 
 
 @dataclass(frozen=True)
@@ -68,12 +72,14 @@ class _Fitted:
     ranges: Ranges
     categories: tuple[_Category, ...]
     derived: tuple[_Derived, ...]
+    wide: Wide | None = None
 
 
 @dataclass
 class TableEncoder:
     """Raw table → `Arrays`.
 
+    A sparse table that would take more than 512 MiB as a dense one is kept, and also reduced to 128 numbers a row.
     Numbers, booleans, durations (in seconds) and text of which at least 95 % reads as numbers become numbers.
     Dates, also those written as text, become about ten numbers each, free text ten. All else becomes categories,
     the most frequent first (see `fit_levels`); text of more than 255 levels also ten numbers that say how it is
@@ -101,14 +107,16 @@ class TableEncoder:
         ------
         DataError: X is no table of numbers, text, dates and categories; the message names column and cure.
         """
-        self._fitted = _fit(as_table(X))
+        if is_wide(X):
+            wide = fit_wide(X)
+            self._fitted = replace(_fit(as_table(wide.reduced(wide.scaled(X)))), wide=wide)
+        else:
+            self._fitted = _fit(as_table(X))
         return self
 
     def fit_transform(self, X: object) -> Arrays:
         """`fit`, then `transform` of the same rows."""
-        table = as_table(X)
-        self._fitted = _fit(table)
-        return _transform(table, self._fitted)
+        return self.fit(X).transform(X)
 
     def transform(self, X: object) -> Arrays:
         """Encode a table (n, d) with the columns of fit, in the order of fit.
@@ -117,7 +125,11 @@ class TableEncoder:
         ------
         DataError: X has another number of columns, or a column of numbers now holds dates or the reverse.
         """
-        table, fitted = as_table(X), self.fitted
+        fitted = self.fitted
+        if fitted.wide is not None:
+            rows = fitted.wide.scaled(X)
+            return replace(_transform(as_table(fitted.wide.reduced(rows)), fitted), wide=rows)
+        table = as_table(X)
         if len(table.names) != len(fitted.names):
             raise DataError(
                 f"X has {len(table.names)} features, but TableEncoder is expecting {len(fitted.names)} features "
@@ -261,6 +273,8 @@ def _write(fitted: _Fitted) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]
         "numbers": fitted.numbers.astype(np.int64),
         **_pack(fitted.ranges, ""),
     }
+    if fitted.wide is not None:
+        arrays |= {"wide.scale": fitted.wide.scale, "wide.directions": fitted.wide.directions}
     derived = []
     for k, part in enumerate(fitted.derived):
         arrays |= {f"derived.{k}": part.source.dump(), f"derived.{k}.keep": part.keep.astype(np.uint8)}
@@ -293,7 +307,8 @@ def _read(json: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> _Fitted:
             for entry in json["categories"]
         ]
         positions, ranges = arrays["numbers"].astype(np.intp), _unpack(arrays, "")
-        return _Fitted(tuple(json["names"]), positions, ranges, tuple(categories), tuple(derived))
+        wide = Wide(arrays["wide.scale"], arrays["wide.directions"]) if "wide.scale" in arrays else None
+        return _Fitted(tuple(json["names"]), positions, ranges, tuple(categories), tuple(derived), wide)
     except (KeyError, TypeError) as error:
         raise ArtefactError(f"a saved table encoder is incomplete: {error!r} is missing or malformed") from error
 

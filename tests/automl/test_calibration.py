@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from sklearn.datasets import make_classification
 from sklearn.metrics import f1_score
 
-from automl import AutoNetClassifier, load
-from automl.calibration import Calibration, at_temperature, fit_factors, fit_temperature
+from automl import AutoNetClassifier, AutoNetRegressor, load
+from automl.calibration import Calibration, at_temperature, fit_factors, fit_floor, fit_temperature, floored
 from automl.metrics import Metric, error_rate, log_loss
 
 
@@ -34,10 +34,28 @@ def test_calibrated_probabilities_are_left_alone() -> None:
 
 def test_a_temperature_keeps_the_order_of_classes_and_the_sum_of_one() -> None:
     p, _ = drawn(100)
-    warmer = Calibration(temperature=1.7).probabilities(p)
+    warmer = Calibration(temperature=1.7).corrected(p)
     assert np.array_equal(warmer.argsort(axis=1), p.argsort(axis=1))
     assert warmer.sum(axis=1) == pytest.approx(1.0)
-    assert Calibration().probabilities(p) is p
+    assert Calibration().corrected(p) is p
+
+
+def test_a_floor_is_found_for_certain_mistakes_and_is_small_without_any() -> None:
+    _, y = drawn(2000)
+    certain = np.eye(3)[np.where(np.arange(2000) % 10 == 0, (y + 1) % 3, y)]
+    # One in ten is wrong, half as often for each of the other classes: the best share puts .05 on both of them.
+    assert fit_floor(certain, y) == pytest.approx(0.15, rel=0.02)
+    assert fit_floor(np.eye(3)[y], y) == pytest.approx(1 / 2002, rel=0.01)
+    assert Calibration(floor=0.3).corrected(np.eye(3)) == pytest.approx(floored(np.eye(3), 0.3))
+
+
+def test_values_are_shifted_to_the_median_where_absolute_errors_count() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 2)), rng.exponential(size=300) ** 2
+    model = AutoNetRegressor(metric="a_metric", n_trials=1, random_state=0, families=["linear"]).fit(X, y)
+    assert model.ensemble_.calibration.shift < 0  # the median of such values is far below their mean
+    plain = model.predict(X) - model.ensemble_.calibration.shift
+    assert np.abs(y - model.predict(X)).mean() < np.abs(y - plain).mean()
 
 
 def balanced_error(y: NDArray[np.int64], p: NDArray[np.float64]) -> float:

@@ -30,7 +30,8 @@ from automl.architectures.catalogue import family
 from automl.architectures.family import Shape, native
 from automl.architectures.learner import Rows
 from automl.errors import ExportError
-from automl.evaluation.fitted import EstimatorModel, Target, estimator_inputs
+from automl.evaluation.fitted import EstimatorModel, estimator_inputs
+from automl.evaluation.target import Target
 from automl.export.estimators import convert_estimator
 from automl.preprocessing.columns import Arrays
 from automl.preprocessing.dense import DensePreparer

@@ -22,7 +22,8 @@ from automl.architectures.catalogue import FAMILIES, family
 from automl.architectures.family import Shape, is_network
 from automl.calibration import Calibration
 from automl.errors import AutoNetError, ExportError
-from automl.evaluation.fitted import EnsembleModel, EstimatorModel, NetworkModel, Target, TrialModel
+from automl.evaluation.fitted import EnsembleModel, EstimatorModel, NetworkModel, TrialModel
+from automl.evaluation.target import Target
 from automl.export.model import build
 
 KINDS = ("regression", "binary", "multiclass")

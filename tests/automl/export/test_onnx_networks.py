@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from automl.architectures.catalogue import FAMILIES, family
 from automl.architectures.family import Shape, is_network, native
-from automl.evaluation.fitted import Blueprint, NetworkModel, Target
+from automl.evaluation.fitted import Blueprint, NetworkModel
+from automl.evaluation.target import Target
 from automl.export.columns import Encoded
 from automl.export.graph import DOUBLE, FLOAT, INT64, Graph
 from automl.export.networks import convert_networks

@@ -14,6 +14,10 @@ class SettingError(AutoNetError, ValueError):
     """A parameter, option or configuration file holds a value that breaks a rule."""
 
 
+class GenotypeError(AutoNetError, ValueError):
+    """An architecture breaks a rule of its family; the message names the place, the rule and the cure."""
+
+
 class DataError(AutoNetError, ValueError):
     """The data given cannot be learned from as they are."""
 

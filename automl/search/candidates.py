@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ConfigSpace import OrdinalHyperparameter
+from ConfigSpace.hyperparameters import IntegerHyperparameter
 
 from automl.search.draw import choices, decode, encode, sample
 from automl.search.trial import config_key
@@ -84,6 +85,10 @@ def moved(hp: Any, code: float, rng: np.random.Generator) -> float:
         value = float(hp.to_vector(hp.to_value(float(np.clip(there, 0.0, 1.0)))))
         if value != code:
             return value
+        if isinstance(hp, IntegerHyperparameter):  # the step fell short of the next whole number
+            now = hp.to_value(code)
+            up = now == hp.lower or (now < hp.upper and there > code)
+            return float(hp.to_vector(now + (1 if up else -1)))
     return float(hp.sample_vector(seed=np.random.RandomState(rng.integers(2**32))))
 
 

@@ -1,6 +1,7 @@
 """A space as a grammar: a configuration is a string of tokens, one for each active hyperparameter in their order.
 
-Categories are tokens as they are; numbers fall into equal bins of their (possibly logarithmic) range. Conditions decide
+Categories and short ranges of integers are tokens as they are; other numbers fall into equal bins of their (possibly
+logarithmic) range. Conditions decide
 after every token which hyperparameter comes next, so that every string that can be written is a configuration.
 """
 
@@ -65,12 +66,16 @@ class Grammar:
         return decode(self.space, code)
 
     def _token(self, place: int, code: float) -> int:
-        hp = self.space[self.space.at[place]]
+        hp: Any = self.space[self.space.at[place]]
         if choices(hp):
             return int(code - hp.lower_vectorized)
+        if hp.size <= BINS:
+            return int(hp.to_value(code)) - int(hp.lower)
         return min(int(code * self.sizes[place]), self.sizes[place] - 1)
 
     def _code(self, hp: Any, place: int, token: int, rng: np.random.Generator) -> float:
         if choices(hp):
             return float(hp.lower_vectorized + token)
+        if hp.size <= BINS:
+            return float(hp.to_vector(int(hp.lower) + token))
         return float(hp.to_vector(hp.to_value((token + rng.random()) / self.sizes[place])))

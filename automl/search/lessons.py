@@ -38,6 +38,16 @@ def losses(trials: Sequence[Trial]) -> np.ndarray:
     return np.where(np.isfinite(values), values, values[np.isfinite(values)].max())
 
 
+def log_scaled(values: np.ndarray) -> np.ndarray:
+    """(n,) losses on a logarithmic scale above their least, so that models tell good ones apart rather than bad ones.
+
+    The least lies a fifth of the way to the median below itself (compare the log-scaled costs of SMAC3).
+    """
+    above = values - values.min()
+    reach = float(np.median(above)) or float(above.max()) or 1.0
+    return np.log(above / reach + 0.2)
+
+
 def standardised(values: np.ndarray) -> np.ndarray:
     """(n,) values with mean 0 and standard deviation 1; all 0 where they are equal."""
     spread = values.std()
@@ -59,6 +69,7 @@ class Replay(Generic[S]):
     step: Callable[[ConfigurationSpace, S, Sequence[Trial], np.random.Generator], S]
     batch: int = 1
     _space: ConfigurationSpace | None = field(default=None, init=False, repr=False, compare=False)
+    _seed: int = field(default=0, init=False, repr=False, compare=False)
     _trials: tuple[Trial, ...] = field(default=(), init=False, repr=False, compare=False)
     _state: S | None = field(default=None, init=False, repr=False, compare=False)
 
@@ -71,13 +82,13 @@ class Replay(Generic[S]):
         """
         used = tuple(trials[: len(trials) // self.batch * self.batch])
         known = len(self._trials)
-        continued = self._space is space and known <= len(used) and used[:known] == self._trials
+        continued = self._space is space and self._seed == seed and known <= len(used) and used[:known] == self._trials
         state, first = (self._state, known) if continued else (None, 0)
         if state is None:
             state = self.start(space, np.random.default_rng([seed, 0]))
         for at in range(first, len(used), self.batch):
             state = self.step(space, state, used[at : at + self.batch], np.random.default_rng([seed, 1 + at]))
-        self._space, self._trials, self._state = space, used, state
+        self._space, self._seed, self._trials, self._state = space, seed, used, state
         return state
 
 

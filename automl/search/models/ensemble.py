@@ -39,8 +39,8 @@ def fitted(
     rng: np.random.Generator,
     *,
     members: int = 5,
-    hidden: tuple[int, ...] = (64, 64),
-    steps: int = 150,
+    hidden: tuple[int, ...] = (32, 32),
+    steps: int = 100,
     rate: float = 0.01,
     share: float = 1.0,
     decay: float = 1e-4,
@@ -54,26 +54,26 @@ def fitted(
     decay: decoupled weight decay a step, as a share of the rate.
     """
     centre, scale = float(targets.mean()), float(targets.std()) or 1.0
-    wanted = ((targets - centre) / scale)[None, :, None]
+    wanted = ((targets - centre) / scale).astype(np.float32)[None, :, None]
     n = len(targets)
     kept = max(1, round(share * n))
-    rows = np.stack([rng.permutation(n) < kept for _ in range(members)])[..., None] / kept
+    rows = np.stack([rng.permutation(n) < kept for _ in range(members)])[..., None] / np.float32(kept)
     sizes = (features.shape[1], *hidden, 1)
     weights: list[np.ndarray] = []
     for a, b in pairwise(sizes):
-        weights.append(rng.standard_normal((members, a, b)) * np.sqrt(2 / a))
-        weights.append(np.zeros((members, 1, b)))
+        weights.append((rng.standard_normal((members, a, b)) * np.sqrt(2 / a)).astype(np.float32))
+        weights.append(np.zeros((members, 1, b), np.float32))
     state = Adam.of(weights)
     for step in range(1, steps + 1):
         values = _forward(state.parameters, features)
         gradients = _backward(state.parameters, values, 2 * rows * (values[-1] - wanted))
-        state = state.down(gradients, rate * 0.5 * (1 + np.cos(np.pi * step / steps)), decay)
+        state = state.down(gradients, float(rate * 0.5 * (1 + np.cos(np.pi * step / steps))), decay)
     return Ensemble(state.parameters, centre, scale)
 
 
 def _forward(weights: Arrays, features: np.ndarray) -> list[np.ndarray]:
     """Inputs of every layer and the output, (members, n, width) each."""
-    values = [np.broadcast_to(features, (len(weights[0]), *features.shape))]
+    values = [np.broadcast_to(features.astype(np.float32), (len(weights[0]), *features.shape))]
     for k in range(0, len(weights), 2):
         out = values[-1] @ weights[k] + weights[k + 1]
         values.append(np.maximum(out, 0.0) if k + 2 < len(weights) else out)

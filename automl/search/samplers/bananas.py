@@ -16,7 +16,7 @@ import numpy as np
 from automl.search.architectures import encoder
 from automl.search.candidates import allowed, codes_of, drawn, first_new, mutated
 from automl.search.draw import sample
-from automl.search.lessons import lessons, losses, run_seed
+from automl.search.lessons import lessons, log_scaled, losses, run_seed
 from automl.search.models.ensemble import fitted
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Bananas:
         near = best[rng.integers(len(best), size=self.candidates)]
         pool = allowed(space, np.vstack([mutated(space, near, rng), drawn(space, self.candidates // 10, rng)]))
         encode = encoder(space, codes)
-        model = fitted(encode(codes), values, rng)
+        model = fitted(encode(codes), log_scaled(values), rng)
         predicted = model.predict(encode(pool))
         draws = predicted.mean(0) + predicted.std(0) * rng.standard_normal(len(pool))
         return pool[np.argsort(draws, kind="stable")]

@@ -19,7 +19,7 @@ import numpy as np
 
 from automl.search.candidates import allowed, codes_of, drawn, features, first_new, settled
 from automl.search.draw import as_dict, choices, decode
-from automl.search.lessons import losses, run_seed
+from automl.search.lessons import log_scaled, losses, run_seed
 from automl.search.models.ensemble import fitted
 from automl.search.trial import State, config_key
 
@@ -101,7 +101,7 @@ class PNAS:
             rest = 1 + rng.permutation(len(singles) - 1)  # no model yet: any order
             return Level((), singles[np.concatenate([[0], rest])], min(self.first, len(singles)))
         values, codes = losses(told), codes_of(space, [t.config for t in told])
-        model = fitted(features(space, codes), values, rng, share=0.8)
+        model = fitted(features(space, codes), log_scaled(values), rng, share=0.8)
         best = codes[np.argsort(values, kind="stable")]
         wider = [code for code in best if changes(code, default[0]) == b]
         pool = self._new(space, grown(space, np.array(wider[: self.beam]), rng), told) if wider else best[:0]

@@ -5,7 +5,7 @@ a baseline (Williams 1992, Machine Learning 8). The controller is an LSTM, or, w
 (the REINFORCE baseline of NAS-Bench-201, Dong & Yang 2020). The advantage is the baseline's loss minus the trial's, in
 standard deviations of the losses so far, so that the scale of the objective does not matter; the baseline is an
 exponential mean with bias correction. A trial is learned from once, with the policy of the moment; failed ones count as
-the worst so far.
+the worst so far. A string that was tried before is written again with a flatter softmax, as it would tell nothing.
 
 The papers' rates are for thousands of trials. Here they are larger, for hundreds.
 """
@@ -24,6 +24,7 @@ from automl.search.grammar import Grammar, Tokens
 from automl.search.lessons import Replay, lessons, losses, run_seed
 from automl.search.models.adam import Adam
 from automl.search.models.policy import LSTM, Flat, Policy
+from automl.search.trial import config_key
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -31,8 +32,11 @@ if TYPE_CHECKING:
     from automl.search.history import History
     from automl.search.trial import Trial
 
-TRIES = 16
-"""Strings that a forbidden clause may exclude before a draw from the space takes their place."""
+TRIES = 32
+"""Strings that were tried before, or are forbidden, before a draw from the space takes their place."""
+
+HEATING = 0.1
+"""By how much the softmax is flattened after each such string, so that a policy that repeats itself finds new ones."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +80,16 @@ class Reinforce:
         grammar = Grammar.of(space)
         learner = self._learner(space, lessons(history), run_seed(history))
 
-        def choose(place: int, before: Tokens) -> int:
-            p = softmax(learner.policy.logits(learner.adam.parameters, before, place))
-            return int(rng.choice(len(p), p=p))
+        seen = {config_key(t.config) for t in history}
+        for attempt in range(TRIES):
+            heat = 1 + HEATING * attempt
 
-        for _ in range(TRIES):
+            def choose(place: int, before: Tokens, heat: float = heat) -> int:
+                p = softmax(learner.policy.logits(learner.adam.parameters, before, place) / heat)
+                return int(rng.choice(len(p), p=p))
+
             config = grammar.written(choose, rng)
-            if config is not None:
+            if config is not None and config_key(config) not in seen:
                 return config
         return sample(space, rng)
 

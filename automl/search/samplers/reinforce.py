@@ -68,7 +68,7 @@ class Reinforce:
     """
 
     controller: bool = True
-    rate: float = 3.5e-3
+    rate: float = 2e-3
     entropy: float = 1e-4
     momentum: float = 0.9
     _learner: Replay[Learner] = field(init=False, repr=False, compare=False)

@@ -18,6 +18,10 @@ class TasksRefused(SettingError):
     """Task files break rules, so that none of them is run; the message has a line for every problem."""
 
 
+class GenotypeError(AutoNetError, ValueError):
+    """An architecture breaks a rule of its family; the message names the place, the rule and the cure."""
+
+
 class DataError(AutoNetError, ValueError):
     """The data given cannot be learned from as they are."""
 

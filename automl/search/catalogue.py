@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.errors import SettingError, unknown
+from automl.genotypes.spaces import definition_of
 from automl.search.advice import Advice
 from automl.search.draw import check_config, check_space
 from automl.search.schedules.asha import ASHA
@@ -37,6 +38,7 @@ class Method:
     sampler: makes the sampler; libraries are imported when it is called, or later.
     about: one line with the paper.
     lookahead: proposals to prepare while trials run; above 0 where a proposal takes longer than some trials.
+    architectures: whether the space must hold architectures (`automl.genotypes.spaces.joined`).
     """
 
     name: str
@@ -44,6 +46,7 @@ class Method:
     sampler: Callable[[], Sampler]
     about: str
     lookahead: int = 0
+    architectures: bool = False
 
 
 def _random() -> Sampler:
@@ -56,6 +59,72 @@ def _local() -> Sampler:
     from automl.search.samplers.local import Local
 
     return Local()
+
+
+def _evolution() -> Sampler:
+    from automl.search.samplers.evolution import Evolution
+
+    return Evolution()
+
+
+def _large_scale() -> Sampler:
+    from automl.search.samplers.large_scale import LargeScale
+
+    return LargeScale()
+
+
+def _reinforce() -> Sampler:
+    from automl.search.samplers.reinforce import Reinforce
+
+    return Reinforce()
+
+
+def _flat() -> Sampler:
+    from automl.search.samplers.reinforce import Reinforce
+
+    return Reinforce(controller=False, rate=0.1)
+
+
+def _bananas() -> Sampler:
+    from automl.search.samplers.bananas import Bananas
+
+    return Bananas()
+
+
+def _pnas() -> Sampler:
+    from automl.search.samplers.pnas import PNAS
+
+    return PNAS()
+
+
+def _arc() -> Sampler:
+    from automl.search.samplers.arc_gp import ArcGP
+
+    return ArcGP()
+
+
+def _hamming() -> Sampler:
+    from automl.search.samplers.hamming_gp import HammingGP
+
+    return HammingGP()
+
+
+def _nasbot() -> Sampler:
+    from automl.search.samplers.nasbot import NASBOT
+
+    return NASBOT()
+
+
+def _neat() -> Sampler:
+    from automl.search.samplers.neat import NEAT
+
+    return NEAT()
+
+
+def _codeepneat() -> Sampler:
+    from automl.search.samplers.codeepneat import CoDeepNEAT
+
+    return CoDeepNEAT()
 
 
 def _kde() -> Sampler:
@@ -85,6 +154,19 @@ def _dehb() -> Sampler:
 _LINES = (
     Method("random", "full", _random, "Random search (Bergstra & Bengio 2012)"),
     Method("local", "full", _local, "Local search with restarts (White, Nolen & Savani 2021)"),
+    Method("evolution", "full", _evolution, "Aging evolution (Real et al. 2019)"),
+    Method(
+        "evolution-large-scale", "full", _large_scale, "Pairwise tournaments from trivial networks (Real et al. 2017)"
+    ),
+    Method("neat", "full", _neat, "Species and markings: NEAT (Stanley & Miikkulainen 2002)"),
+    Method("codeepneat", "full", _codeepneat, "Modules and blueprints: CoDeepNEAT (Miikkulainen et al. 2017)"),
+    Method("reinforce", "full", _reinforce, "Policy gradient with an LSTM controller (Zoph & Le 2017)"),
+    Method("reinforce-flat", "full", _flat, "Policy gradient without a controller (Dong & Yang 2020)"),
+    Method("pnas", "full", _pnas, "Progressive search with a predictor (Liu et al. 2018)"),
+    Method("bananas", "full", _bananas, "Path encoding and an ensemble: BANANAS (White, Neiswanger & Savani 2021)"),
+    Method("hamming-gp", "full", _hamming, "Gaussian process over counted differences: a baseline"),
+    Method("arc-gp", "full", _arc, "Gaussian process with the arc kernel (Swersky et al. 2013)"),
+    Method("nasbot", "full", _nasbot, "Optimal transport between networks (Kandasamy et al. 2018)", architectures=True),
     Method("hyperband", "hyperband", _random, "Hyperband over random search (Li et al. 2018)"),
     Method("asha", "asha", _random, "Asynchronous successive halving (Li et al. 2020)"),
     Method("bohb", "hyperband", _kde, "Hyperband over kernel densities (Falkner, Klein & Hutter 2018)"),
@@ -136,6 +218,11 @@ def build(
     if len(space) == 0:
         raise SettingError("the space has no hyperparameters; add at least one, a constant if need be")
     check_space(space)
+    if line.architectures and definition_of(space) is None:
+        raise SettingError(
+            f"{method!r} compares architectures, and the space {space.name!r} holds none; make it by "
+            "`automl.genotypes.spaces.joined`, or choose another method, such as 'arc-gp'"
+        )
     sampler = line.sampler()
     optimizer: Optimizer
     if line.schedule == "full":

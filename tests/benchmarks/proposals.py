@@ -30,6 +30,7 @@ from typing import Any
 import ConfigSpace as cs
 import numpy as np
 
+from automl.genotypes.spaces import ChainSpace, joined
 from automl.search.catalogue import METHODS
 from automl.search.draw import sample
 from automl.search.history import History
@@ -58,6 +59,11 @@ def mixed_space(dimensions: int) -> cs.ConfigurationSpace:
         if i % 5 in (3, 4):
             space.add(cs.EqualsCondition(hp, kind, "abc"[i % 3]))
     return space
+
+
+def architecture_space() -> cs.ConfigurationSpace:
+    """Chains of one to four layers, for methods that compare architectures."""
+    return joined(ChainSpace(layers=(1, 4), dense=(0, 1)))
 
 
 def loss(config: Mapping[str, Any]) -> float:
@@ -141,7 +147,7 @@ def idle_share(method: str, trials: int, seconds: float, n_jobs: int) -> dict[st
         begin = time.time()
         optimize(
             Sleep(folder, seconds),
-            mixed_space(7),
+            architecture_space() if METHODS[method].architectures else mixed_space(7),
             method=method,
             n_trials=trials,
             min_budget=1,
@@ -166,14 +172,14 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="workers of each idle measurement")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     options = parser.parse_args()
-    space = mixed_space(20)
     report: dict[str, Any] = {"proposal": {}, "idle": {}, "missed": []}
     print(f"{'seconds per proposal':<22}{'at 20':>10}{'max':>8}{'at 100':>10}{'max':>8}")
     for method in options.methods:
+        space = architecture_space() if METHODS[method].architectures else mixed_space(20)
         times = {n: seconds_per_proposal(method, space, n, options.asks) for n in (20, 100)}
         report["proposal"][method] = times
         print(f"{method:<22}" + "".join(f"{t['mean']:>10.4f}{t['max']:>8.3f}" for t in times.values()))
-    report["bohb"] = bohb = against_unmodified(space, min(options.asks, 8))
+    report["bohb"] = bohb = against_unmodified(mixed_space(20), min(options.asks, 8))
     print("\nBOHB's model at 100 observations: " + ", ".join(f"{k} {v:.4f}" for k, v in bohb.items()))
     if bohb["ratio"] < LEAST_RATIO:
         report["missed"].append("bohb: ratio")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from metalearn import Store, StoreError, TaskRecord, TrialRecord
-from metalearn.campaign import Measured, main
+from metalearn.campaign import Measured, Recipe, main
 from metalearn.experience import BEST, NEAREST, experience
 from metalearn.knowledge import Knowledge, shipped
 
@@ -67,7 +67,9 @@ def test_the_shipped_file_is_small_and_was_made_as_its_recipe_says() -> None:
     assert path.stat().st_size < 3_000_000
     assert len(known.configurations) == known.recipe["configurations"] >= 64
     assert len(known.budgets) == 2
-    assert len(known.tasks) == len(set(known.groups)) >= 20
+    assert len(known.tasks) == len(set(known.groups)) >= 60
+    recipe = Recipe.read(Path(__file__).parent.parent.parent / "configs" / "campaign.toml")
+    assert [(t.name, t.kind) for t in known.tasks] == [(t.name, t.kind) for t in recipe.tables]
     assert np.isfinite(known.full).mean() > 0.95
     assert all(t.metafeatures for t in known.tasks)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import ConfigSpace as CS
 import numpy as np
 
+from automl.genotypes.spaces import ChainSpace, decode, joined
 from automl.search.history import History
 from automl.search.protocols import Optimizer
 from automl.search.trial import Result, State, Trial
@@ -81,6 +82,21 @@ def mixed_loss(trial: Trial) -> float:
     loss = abs(math.log10(config["rate"]) + 2) + {"net": 0.0, "tree": 0.5, "none": 1.0}[config["model"]]
     loss += 0.1 * abs(math.log2(config.get("width", 256) / 64)) + 0.2 * config["flag"]
     return loss + 0.05 / trial.budget
+
+
+def architecture_space() -> CS.ConfigurationSpace:
+    """Chains of one to four layers, and a learning rate."""
+    training = CS.ConfigurationSpace()
+    training.add(CS.Float("rate", (1e-4, 1.0), log=True))
+    return joined(ChainSpace(layers=(1, 4), filters=(8, 16, 32), halvings=2, dense=(0, 1)), training)
+
+
+def architecture_loss(trial: Trial) -> float:
+    """Best for three wide 3×3 convolutions at rate 0.01."""
+    genotype, rest = decode(architecture_space(), trial.config)
+    kernels = [layer.kernel == 3 and layer.operation == "conv" for layer in genotype.layers]
+    widths = sum(layer.filters for layer in genotype.layers)
+    return abs(math.log10(rest["rate"]) + 2) + abs(sum(kernels) - 3) + abs(widths - 96) / 96
 
 
 def done(loss: Callable[[Trial], float] = mixed_loss) -> Callable[[Trial], Result]:

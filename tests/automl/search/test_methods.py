@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from ConfigSpace import Configuration
-from simulated import SimulatedRunner, crashing, done, mixed_space, played, uneven
+from ConfigSpace import ConfigurationSpace
+from simulated import (
+    SimulatedRunner,
+    architecture_loss,
+    architecture_space,
+    crashing,
+    done,
+    mixed_loss,
+    mixed_space,
+    played,
+    uneven,
+)
 
 from automl.errors import SettingError
+from automl.genotypes.spaces import decode
 from automl.search.catalogue import METHODS, build
+from automl.search.draw import check_config
 from automl.search.history import History
 from automl.search.loop import run
 from automl.search.protocols import Optimizer
 from automl.search.trial import Trial, config_key
 
-SLOW_ASKS = {"smac": 14, "smac-hb": 14}
+SLOW_ASKS = {"smac": 14, "smac-hb": 14, "nasbot": 14}
 """Trials of a test for methods that take long to propose."""
 
 
@@ -28,14 +41,22 @@ def length(method: str) -> int:
     return SLOW_ASKS.get(method, 30)
 
 
+def space_of(method: str) -> ConfigurationSpace:
+    return architecture_space() if METHODS[method].architectures else mixed_space()
+
+
+def loss_of(method: str) -> Callable[[Trial], float]:
+    return architecture_loss if METHODS[method].architectures else mixed_loss
+
+
 def made(method: str, seed: int = 0) -> Optimizer:
-    return build(method, mixed_space(), seed=seed, min_share=1 / 9, eta=3)
+    return build(method, space_of(method), seed=seed, min_share=1 / 9, eta=3)
 
 
 @pytest.fixture(scope="module")
 def histories() -> dict[str, History]:
     """One history per method, played once for the tests that look at what was proposed."""
-    return {method: played(made(method), length(method)) for method in METHODS}
+    return {method: played(made(method), length(method), loss_of(method)) for method in METHODS}
 
 
 @every_method
@@ -59,10 +80,10 @@ def test_the_order_of_the_entries_of_a_configuration_means_nothing(method: str, 
 @every_method
 def test_configurations_are_legal_and_leave_inactive_parameters_out(method: str, histories: dict[str, History]) -> None:
     for trial in histories[method]:
-        configuration = Configuration(mixed_space(), values=dict(trial.config))
-        configuration.check_valid_configuration()
-        assert ("width" in trial.config) == (trial.config["model"] == "net")
-        assert ("drop" in trial.config) == (trial.config.get("width", 0) > 32)
+        assert check_config(space_of(method), trial.config) == trial.config
+        if not METHODS[method].architectures:
+            assert ("width" in trial.config) == (trial.config["model"] == "net")
+            assert ("drop" in trial.config) == (trial.config.get("width", 0) > 32)
 
 
 @every_method
@@ -70,7 +91,10 @@ def test_values_are_native_python(method: str, histories: dict[str, History]) ->
     types = {"width": int, "depth": int, "rate": float, "drop": float, "flag": bool, "fixed": int}
     for trial in histories[method]:
         for name, value in trial.config.items():
-            assert type(value) is types.get(name, str)
+            if name.startswith("arch:"):
+                assert type(value) in (str, int, bool)
+            else:
+                assert type(value) is types.get(name, str)
 
 
 @every_method
@@ -85,7 +109,7 @@ def test_resumed_search_equals_uninterrupted_one(method: str) -> None:
     lookahead = METHODS[method].lookahead and 2
 
     def search(history: History) -> History:
-        runner = SimulatedRunner(done(), capacity, uneven)
+        runner = SimulatedRunner(done(loss_of(method)), capacity, uneven)
         return run(made(method), runner, seed=1, history=history, n_trials=n, ordered=True, lookahead=lookahead)
 
     whole = search(History())
@@ -99,7 +123,7 @@ def test_resumed_search_equals_uninterrupted_one(method: str) -> None:
 @pytest.mark.parametrize("workers", [1, 4, 16])
 def test_no_number_of_workers_or_crashes_stalls_the_search(method: str, workers: int, crash: float) -> None:
     n = 6 if method in SLOW_ASKS else 30
-    runner = SimulatedRunner(crashing(crash), workers, uneven)
+    runner = SimulatedRunner(crashing(crash, loss_of(method)), workers, uneven)
     history = run(made(method), runner, seed=2, history=History(), n_trials=n, ordered=False)
     assert len(history) == n
     assert not history.running
@@ -107,10 +131,10 @@ def test_no_number_of_workers_or_crashes_stalls_the_search(method: str, workers:
 
 @every_method
 def test_initial_configurations_come_first(method: str) -> None:
-    space = mixed_space()
+    space = space_of(method)
     default = dict(space.get_default_configuration())
     optimizer = build(method, space, seed=0, min_share=1 / 9, eta=3, initial=[default, default])
-    history = played(optimizer, 3)
+    history = played(optimizer, 3, loss_of(method))
     assert config_key(history[0].config) == config_key(made_native(default))
     assert [t.proposal.bracket for t in history] == [-1, 0, 0]
     assert history[0].budget == 1
@@ -118,6 +142,21 @@ def test_initial_configurations_come_first(method: str) -> None:
 
 def made_native(config: dict[str, object]) -> dict[str, object]:
     return {k: v.item() if hasattr(v, "item") else v for k, v in config.items()}
+
+
+def test_a_method_that_compares_architectures_refuses_a_space_without() -> None:
+    with pytest.raises(SettingError, match="holds none; make it by"):
+        build("nasbot", mixed_space(), seed=0, min_share=1.0)
+
+
+@pytest.mark.parametrize("method", [name for name, line in METHODS.items() if line.schedule == "full"])
+def test_architecture_and_hyperparameters_are_searched_together(method: str) -> None:
+    space = architecture_space()
+    optimizer = build(method, space, seed=3, min_share=1.0)
+    history = played(optimizer, 12, architecture_loss)
+    assert all(check_config(space, trial.config) == trial.config for trial in history)
+    assert len({trial.config["rate"] for trial in history}) > 1
+    assert len({decode(space, trial.config)[0].hash for trial in history}) > 1
 
 
 def test_different_seeds_search_differently() -> None:

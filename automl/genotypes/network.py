@@ -1,0 +1,90 @@
+"""The torch module of a plan. The only file of genotypes that imports torch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from automl.genotypes.plan import Plan, Step
+
+
+class Network(nn.Module):
+    """Runs the steps of a plan.
+
+    Modules are called as their steps, so that weights can be handed from one network to another by name and shape.
+
+    Parameters
+    ----------
+    plan: what is run; inputs of (n, channels, height, width), or (n, columns) where the shape is (columns, 1, 1).
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.plan = plan
+        for step in plan.steps:
+            module = _module(step, plan)
+            if module is not None:
+                self._place(step.name, module)
+        last_use = {source: place for place, step in enumerate(plan.steps) for source in step.inputs}
+        self._spent = [[s for s in step.inputs if last_use[s] == place] for place, step in enumerate(plan.steps)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (n, outputs)."""
+        shape = self.plan.steps[0].shape
+        values: dict[int, Tensor] = {0: x.reshape(len(x), *shape)}
+        for place, step in enumerate(self.plan.steps[1:], start=1):
+            values[place] = self._run(step, [values[i] for i in step.inputs])
+            for spent in self._spent[place]:
+                values.pop(spent, None)
+        return values[len(self.plan.steps) - 1].flatten(1)
+
+    def _run(self, step: Step, inputs: list[Tensor]) -> Tensor:
+        x = inputs[0]
+        if step.kind in ("conv", "norm"):
+            return self.get_submodule(step.name)(x)
+        if step.kind == "linear":
+            return self.get_submodule(step.name)(x.flatten(1))[:, :, None, None]
+        if step.kind == "relu":
+            return functional.relu(x)
+        if step.kind == "max_pool":
+            return functional.max_pool2d(x, step.kernel, step.stride, step.padding)
+        if step.kind == "avg_pool":
+            return functional.avg_pool2d(x, step.kernel, step.stride, step.padding, count_include_pad=False)
+        if step.kind == "global_pool":
+            return x.mean((2, 3), keepdim=True)
+        if step.kind == "sum":
+            return torch.stack(inputs).sum(0) if len(inputs) > 2 else inputs[0] + inputs[1]
+        if step.kind == "concat":
+            return torch.cat(inputs, 1)
+        if step.kind == "shift":
+            return functional.pad(x, (-1, 1, -1, 1))
+        return x.new_zeros((len(x), *step.shape))
+
+    def _place(self, name: str, module: nn.Module) -> None:
+        *holders, last = name.split(".")
+        at: nn.Module = self
+        for holder in holders:
+            if holder not in at._modules:
+                at.add_module(holder, nn.Module())
+            at = at.get_submodule(holder)
+        at.add_module(last, module)
+
+
+def _module(step: Step, plan: Plan) -> nn.Module | None:
+    if step.kind == "norm":
+        return nn.BatchNorm2d(step.shape[0])
+    if step.kind == "linear":
+        return nn.Linear(plan.steps[step.inputs[0]].shape[0], step.shape[0], bias=step.bias)
+    if step.kind == "conv":
+        return nn.Conv2d(
+            plan.steps[step.inputs[0]].shape[0],
+            step.shape[0],
+            step.kernel,
+            step.stride,
+            step.padding,
+            step.dilation,
+            step.groups,
+            bias=step.bias,
+        )
+    return None

@@ -1,0 +1,1 @@
+"""Models of the loss that samplers share: Gaussian processes and ensembles of small networks, in NumPy."""

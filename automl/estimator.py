@@ -243,7 +243,7 @@ class _AutoNet(BaseEstimator):
         >>> from sklearn.datasets import load_iris
         >>> from automl import AutoNetClassifier
         >>> X, y = load_iris(return_X_y=True, as_frame=True)
-        >>> model = AutoNetClassifier(n_trials=2, random_state=0).fit(X, y)
+        >>> model = AutoNetClassifier(n_trials=2, families={"exclude": ["catboost"]}, random_state=0).fit(X, y)
         >>> path = Path(tempfile.mkdtemp()) / "iris.onnx"
         >>> model.export_onnx(path)
         >>> session = onnxruntime.InferenceSession(path)

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 Floats = NDArray[np.float64]
 
 
-def regrets(losses: Floats) -> Floats:
-    """Losses (configurations, tasks) as shares of the way from a task's best to its worst one, in [0, 1].
+def standings(losses: Floats) -> Floats:
+    """Losses (configurations, tasks) as the share of a task's measured configurations that are better, in [0, 1].
 
-    What was not measured (NaN) or did not succeed (infinite) counts as the worst; so does all of a task without a loss.
+    Ranks, since a share of the way from the best to the worst loss says little where one configuration failed badly: on
+    tables left out, portfolios of ranks were better. What was not measured (NaN) or did not succeed (infinite) has 1.
     """
-    finite = np.where(np.isfinite(losses), losses, np.nan)
-    measured = ~np.isnan(finite).all(axis=0)
-    least, most = np.zeros(losses.shape[1]), np.zeros(losses.shape[1])
-    least[measured], most[measured] = np.nanmin(finite[:, measured], axis=0), np.nanmax(finite[:, measured], axis=0)
-    spread = np.where(most > least, most - least, 1.0)
-    return np.where(np.isnan(finite), 1.0, (finite - least) / spread)
+    measured = np.isfinite(losses)
+    finite = np.where(measured, losses, np.inf)
+    better = rankdata(finite, method="min", axis=0) - 1
+    return np.where(measured, better / np.maximum(measured.sum(axis=0), 1), 1.0)
 
 
 def greedy_portfolio(losses: Floats, size: int) -> list[int]:
-    """Rows of the configurations that lower the regret of the best one on each task most, one after another.
+    """Rows of the configurations that improve the standing of the best one on each task most, one after another.
 
-    The sum over tasks of the best regret is submodular in the portfolio, so that its decrease is at least 63 % of what
-    the best portfolio of that size reaches (Nemhauser, Wolsey & Fisher 1978). Of equal ones the first is taken.
+    The sum over tasks of the best standing is submodular in the portfolio, so that its decrease is at least 63 % of
+    what the best portfolio of that size reaches (Nemhauser, Wolsey & Fisher 1978). Of equal ones the first is taken.
 
     Parameters
     ----------
@@ -35,15 +35,15 @@ def greedy_portfolio(losses: Floats, size: int) -> list[int]:
     Examples
     --------
     >>> greedy_portfolio(np.array([[0.0, 9.0], [8.0, 0.0], [1.0, 1.0]]), 2)
-    [2, 0]
+    [0, 1]
     """
-    regret = regrets(losses)
-    best, chosen = np.ones(regret.shape[1]), list[int]()
-    for _ in range(min(size, len(regret))):
-        sums = np.minimum(best, regret).sum(axis=1)
+    standing = standings(losses)
+    best, chosen = np.ones(standing.shape[1]), list[int]()
+    for _ in range(min(size, len(standing))):
+        sums = np.minimum(best, standing).sum(axis=1)
         pick = int(np.argmin(sums))
         if sums[pick] >= best.sum() - 1e-12:
             break
         chosen.append(pick)
-        best = np.minimum(best, regret[pick])
+        best = np.minimum(best, standing[pick])
     return chosen

@@ -9,13 +9,13 @@ import pytest
 
 from metalearn.distance import Scale
 from metalearn.neighbours import nearest_best
-from metalearn.portfolio import greedy_portfolio, regrets
+from metalearn.portfolio import greedy_portfolio, standings
 
 NAN = float("nan")
 
 
 def cost(losses: np.ndarray, chosen: tuple[int, ...] | list[int]) -> float:
-    return float(regrets(losses)[list(chosen)].min(axis=0).sum())
+    return float(standings(losses)[list(chosen)].min(axis=0).sum())
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -40,9 +40,9 @@ def test_where_tasks_have_specialists_the_greedy_portfolio_is_the_best_one() -> 
     assert greedy_portfolio(losses, 10) == chosen  # nothing more can be gained
 
 
-def test_regrets_are_shares_of_the_way_to_the_worst_and_gaps_are_the_worst() -> None:
+def test_standings_are_shares_of_what_is_better_and_gaps_are_the_worst() -> None:
     losses = np.array([[2.0, NAN, 5.0], [4.0, NAN, 5.0], [3.0, NAN, np.inf]])
-    assert regrets(losses).tolist() == [[0, 1, 0], [1, 1, 0], [0.5, 1, 1]]
+    assert standings(losses) == pytest.approx(np.array([[0, 1, 0], [2 / 3, 1, 0], [1 / 3, 1, 1]]))
 
 
 def test_a_task_is_nearest_to_itself_and_counts_are_compared_by_magnitude() -> None:

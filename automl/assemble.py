@@ -18,6 +18,7 @@ from automl.evaluation.fidelity import Fidelity
 from automl.job import Plan
 from automl.search import catalogue
 from automl.search.history import History
+from automl.search.trial import config_key
 from automl.settings import SpaceSettings, preset, space_settings
 from automl.space import FAMILY, complete, joint_space, legal
 
@@ -47,10 +48,12 @@ def make_plan(parameters: Any) -> Plan:
     n_jobs, threads = _jobs(p.n_jobs)
     n_trials = None if p.n_trials is None else _whole("n_trials", p.n_trials)
     time_limit = _positive("time_limit", p.time_limit, "seconds")
+    initial, early = _initial(space, settings, p.warm_start)
     return Plan(
         space=space,
         families=families,
-        initial=_initial(space, settings, p.warm_start),
+        initial=initial,
+        early=early,
         warm_start=p.warm_start if isinstance(p.warm_start, str) else None,
         knowledge=_knowledge(p.knowledge, settings),
         method=method,
@@ -125,8 +128,11 @@ def select_families(wanted: Any, settings: SpaceSettings) -> dict[str, Family]:
     return found
 
 
-def _initial(space: Any, settings: SpaceSettings, warm_start: Any) -> list[dict[str, Any]]:
-    """What is tried first: the warm start, then the search space's own, without repetitions."""
+def _initial(space: Any, settings: SpaceSettings, warm_start: Any) -> tuple[list[dict[str, Any]], int]:
+    """What is tried first: the warm start, then the search space's own, without repetitions.
+
+    And how many of these come before what past tasks suggest.
+    """
     warm: list[Mapping[str, Any]] = []
     if isinstance(warm_start, History):
         warm = [t.config for t in sorted(warm_start.done, key=lambda t: t.loss)[:WARM_CONFIGURATIONS]]
@@ -145,11 +151,12 @@ def _initial(space: Any, settings: SpaceSettings, warm_start: Any) -> list[dict[
     named = {c[FAMILY] for c in own if FAMILY in c}
     added = [{FAMILY: name} for name in getattr(space[FAMILY], "choices", ()) if name not in named]
     configurations: list[dict[str, Any]] = []
-    for partial in [*warm, *own[:1], *added, *own[1:], {}]:
+    early = [*warm, *own[:1], *added]
+    for partial in [*early, *own[1:], {}]:
         whole = complete(space, partial)
         if whole not in configurations:
             configurations.append(whole)
-    return configurations
+    return configurations, len({config_key(complete(space, partial)) for partial in early})
 
 
 def _knowledge(named: Any, settings: SpaceSettings) -> str | None:

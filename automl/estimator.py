@@ -342,15 +342,16 @@ class AutoNetClassifier(ClassifierMixin, _AutoNet):
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probabilities (n, classes), in the order of `classes_`; of several labels, each its own."""
-        arrays = self._arrays(X)
-        return self.ensemble_.calibration.shares(self._outputs(arrays))
+        outputs = self._outputs(self._arrays(X))  # first: it says so where nothing was fitted
+        return self.ensemble_.calibration.shares(outputs)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The label of each row (n,): the most probable one, or by the threshold that `metric` was found to want.
 
         (n, labels) of 0 and 1 where a row may have several.
         """
-        return self.ensemble_.calibration.labels(self.predict_proba(X), self.classes_)
+        probabilities = self.predict_proba(X)
+        return self.ensemble_.calibration.labels(probabilities, self.classes_)
 
 
 class AutoNetRegressor(RegressorMixin, _AutoNet):

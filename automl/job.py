@@ -58,6 +58,7 @@ class Plan:
     Attributes
     ----------
     space, families, initial: what is searched, and what is tried first.
+    early: how many of these come before what past tasks suggest.
     warm_start: how past tasks help, one of `WARM_STARTS`, or None.
     knowledge: the past tasks known beside the store: "shipped", a path, or None.
     method: name in the catalogue of methods.
@@ -74,6 +75,7 @@ class Plan:
     space: ConfigurationSpace
     families: Mapping[str, Family]
     initial: Sequence[Mapping[str, Any]]
+    early: int
     warm_start: str | None
     knowledge: str | None
     method: str
@@ -140,6 +142,7 @@ class Plan:
             eta=self.eta,
             initial=self.initial,
             advice=advice,
+            early=self.early,
         )
 
     def identity(self) -> dict[str, Any]:

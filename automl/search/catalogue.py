@@ -197,6 +197,7 @@ def build(
     eta: int = 3,
     initial: Sequence[Configuration] = (),
     advice: Advice | None = None,
+    early: int = 1,
 ) -> Optimizer:
     """The optimizer of a method.
 
@@ -207,6 +208,7 @@ def build(
     eta: factor between rungs, a whole number >= 2.
     initial: configurations tried first, at the full budget; repeated ones are tried once.
     advice: what past tasks suggest.
+    early: how many of the initial ones come before what is advised.
     """
     line = method_named(method)
     if not 0 < min_share <= 1:
@@ -237,4 +239,4 @@ def build(
         optimizer = PriorBand(optimizer, space, seed, advice.centres, min_share, eta)
     defaults = {config_key(config): config for config in (check_config(space, c) for c in initial)}
     advised = () if advice is None else advice.first
-    return First(optimizer, tuple(defaults.values()), tuple(advised)) if defaults or advised else optimizer
+    return First(optimizer, tuple(defaults.values()), tuple(advised), early) if defaults or advised else optimizer

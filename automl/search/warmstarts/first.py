@@ -21,9 +21,9 @@ RUNG = 3
 class First:
     """Proposes defaults and advised configurations at the full budget, then what the optimizer asks.
 
-    The first default comes first, since it is the one that gives a model soonest; then three advised ones, two more
-    defaults, and the rest of the advice before the rest of the defaults. The rest of the advice is dropped if none of
-    the three was better than the best of these defaults.
+    The first `early` defaults come first, then three advised ones, the next defaults until there are three, and the
+    rest of the advice before the rest of the defaults. The rest of the advice is dropped if none of the three was better
+    than the best of these defaults.
 
     Their trials stand in bracket -1: schedules leave it alone, samplers learn from it.
     """
@@ -31,15 +31,17 @@ class First:
     optimizer: Optimizer
     defaults: tuple[Configuration, ...]
     advised: tuple[Configuration, ...] = ()
+    early: int = 1
 
     def ask(self, history: History) -> Proposal | None:
         trials = {config_key(t.config): t for t in history if t.proposal.bracket == INITIAL_BRACKET}
         advised, defaults = self.advised, self.defaults
-        order = [*defaults[:1], *advised[:RUNG], *defaults[1:RUNG]]
-        rung, beside = ([trials.get(config_key(c)) for c in each[:RUNG]] for each in (advised, defaults))
+        start, rest = self.early, max(self.early, RUNG)
+        order = [*defaults[:start], *advised[:RUNG], *defaults[start:rest]]
+        rung, beside = ([trials.get(config_key(c)) for c in each] for each in (advised[:RUNG], defaults[:rest]))
         if not _useless(rung, beside):
             order += advised[RUNG:]
-        for config in (*order, *defaults[RUNG:]):
+        for config in (*order, *defaults[rest:]):
             if config_key(config) not in trials:
                 return Proposal(config, bracket=INITIAL_BRACKET)
         return self.optimizer.ask(history)

@@ -217,8 +217,8 @@ def test_all_that_a_fitted_model_holds_is_known_to_the_export() -> None:
         EnsembleModel: {"members", "weights", "trials", "calibration"},
         TrialModel: {"family", "config", "folds", "effort"},
         NetworkModel: {"network", "blueprint", "preparer", "target"},
-        EstimatorModel: {"estimator", "preparer", "levels", "target", "trusted"},
+        EstimatorModel: {"estimator", "preparer", "levels", "target", "trusted", "wide"},
         Target: {"outputs", "centre", "scale"},
-        Calibration: {"temperature", "factors"},
+        Calibration: {"temperature", "factors", "apart", "floor", "shift"},
     }
     assert {kind: set(kind.__dataclass_fields__) for kind in known} == known

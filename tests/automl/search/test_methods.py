@@ -166,7 +166,7 @@ def test_different_seeds_search_differently() -> None:
 
 def test_unknown_method_names_the_nearest_one() -> None:
     with pytest.raises(SettingError, match="did you mean 'bohb'"):
-        made("bobh")
+        build("bobh", mixed_space(), seed=0, min_share=1.0)
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ class First:
     """Proposes defaults and advised configurations at the full budget, then what the optimizer asks.
 
     The first `early` defaults come first, then three advised ones, the next defaults until there are three, and the
-    rest of the advice before the rest of the defaults. The rest of the advice is dropped if none of the three was better
-    than the best of these defaults.
+    rest of the advice before the rest of the defaults. The rest of the advice is dropped if none of the three was
+    better than the best of these defaults.
 
     Their trials stand in bracket -1: schedules leave it alone, samplers learn from it.
     """

@@ -13,8 +13,9 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.spatial.distance import cdist
+
+from metalearn.gaussian import Posterior
 
 Floats = NDArray[np.float64]
 LENGTHS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
@@ -87,34 +88,24 @@ class GP:
         return found
 
     @cached_property
-    def _fit(self) -> tuple[float, float, tuple[Floats, bool]]:
-        """Length, noise and Cholesky factor of the largest marginal likelihood."""
-        r, y = distances(self.points, self.points, self.levels), self.standard
-        best: tuple[float, float, float, tuple[Floats, bool]] | None = None
-        for length in LENGTHS:
-            kernel = matern(r, length)
-            for noise in NOISES:
-                factor = cho_factor(kernel + noise * np.eye(len(y)) + 1e-8 * np.eye(len(y)), lower=True)
-                likelihood = -0.5 * float(y @ cho_solve(factor, y)) - float(np.log(np.diag(factor[0])).sum())
-                if best is None or likelihood > best[0]:
-                    best = (likelihood, length, noise, factor)
-        assert best is not None
-        return best[1:]
+    def _fit(self) -> tuple[float, float, Posterior]:
+        """Length and noise of the largest marginal likelihood, and the process with them."""
+        r = distances(self.points, self.points, self.levels)
+        fits = (
+            (length, noise, Posterior.of(matern(r, length), self.standard, noise))
+            for length in LENGTHS
+            for noise in NOISES
+        )
+        return max(fits, key=lambda fit: fit[2].log_marginal)
 
     def predict(self, points: Floats) -> tuple[Floats, Floats]:
-        """Mean and variance (m,) of the standardised loss."""
-        length, _, factor = self._fit
-        cross = matern(distances(self.points, points, self.levels), length)
-        mean = cross.T @ cho_solve(factor, self.standard)
-        half = solve_triangular(factor[0], cross, lower=True)
-        return mean, np.maximum(1.0 - (half**2).sum(axis=0), 1e-10)
+        """Mean and standard deviation (m,) of the standardised loss."""
+        length, _, posterior = self._fit
+        return posterior.predict(matern(distances(points, self.points, self.levels), length), 1.0)
 
-    def left_out(self) -> tuple[Floats, Floats]:
-        """Mean and variance (n,) of each observation, predicted from the others (Rasmussen & Williams, eq. 5.12)."""
-        _, _, factor = self._fit
-        inverse = cho_solve(factor, np.eye(len(self.losses)))
-        precision = np.diag(inverse)
-        return self.standard - (inverse @ self.standard) / precision, 1.0 / precision
+    def left_out(self) -> Floats:
+        """Each standardised loss (n,), predicted from the others."""
+        return self._fit[2].left_out()[0]
 
 
 def ranking_losses(predicted: Floats, observed: Floats) -> Floats:
@@ -136,14 +127,14 @@ class Ensemble:
     weights: Floats
 
     def predict(self, points: Floats) -> tuple[Floats, Floats]:
-        """Mean and variance (m,), in units of the standardised loss."""
+        """Mean and standard deviation (m,), in units of the standardised loss."""
         mean, variance = np.zeros(len(points)), np.zeros(len(points))
         for model, weight in zip(self.models, self.weights, strict=True):
             if weight > 0:
-                m, v = model.predict(points)
+                m, deviation = model.predict(points)
                 mean += weight * m
-                variance += weight**2 * v
-        return mean, np.maximum(variance, 1e-12)
+                variance += (weight * deviation) ** 2
+        return mean, np.sqrt(np.maximum(variance, 1e-12))
 
 
 def rank_weighted(sources: Sequence[GP], target: GP, rng: np.random.Generator) -> Ensemble:
@@ -161,18 +152,8 @@ def rank_weighted(sources: Sequence[GP], target: GP, rng: np.random.Generator) -
     losses = np.empty((len(models), SAMPLES))
     for i, source in enumerate(sources):
         losses[i] = ranking_losses(source.predict(target.points)[0][rows], observed)
-    losses[-1] = ranking_losses(target.left_out()[0][rows], observed)
+    losses[-1] = ranking_losses(target.left_out()[rows], observed)
     outdone = np.median(losses[:-1], axis=1) >= np.percentile(losses[-1], OUTDONE)
     losses[:-1][outdone] = np.inf
     least = losses == losses.min(axis=0)
     return Ensemble(models, (least / least.sum(axis=0)).mean(axis=1))
-
-
-def expected_improvement(mean: Floats, variance: Floats, best: float) -> Floats:
-    """How much lower than `best` the loss is expected to be (Jones, Schonlau & Welch 1998)."""
-    from scipy.stats import norm
-
-    deviation = np.sqrt(variance)
-    z = (best - mean) / deviation
-    found: Floats = deviation * (z * norm.cdf(z) + norm.pdf(z))
-    return found

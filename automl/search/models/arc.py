@@ -20,7 +20,7 @@ from scipy.linalg import cho_solve
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from automl.search.models.gaussian import Posterior
+from metalearn.gaussian import Posterior
 
 PRIOR_MEAN = (-0.5, 0.0, 0.0, -4.0)
 PRIOR_DEVIATION = (1.0, 1.0, 0.7, 1.5)

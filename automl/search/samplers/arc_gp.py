@@ -16,7 +16,7 @@ from automl.search.candidates import codes_of, drawn, first_new, mutated, unit
 from automl.search.draw import choices, sample
 from automl.search.lessons import lessons, losses, standardised
 from automl.search.models.arc import Arc, Dimensions, fitted
-from automl.search.models.gaussian import Posterior, expected_improvement, winsorised
+from metalearn.gaussian import Posterior, expected_improvement, winsorised
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace

@@ -23,8 +23,8 @@ from automl.genotypes.spaces import definition_of
 from automl.search.candidates import allowed, codes_of, drawn, first_new, mutated, unit
 from automl.search.draw import decode, sample
 from automl.search.lessons import lessons, losses, standardised
-from automl.search.models.gaussian import Posterior, expected_improvement, semidefinite, winsorised
 from automl.search.models.otmann import Layers, distance
+from metalearn.gaussian import Posterior, expected_improvement, semidefinite, winsorised
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace

@@ -85,7 +85,8 @@ class Transfer:
         return new or [proposed]
 
     def _promise(self, candidates: list[Configuration], observed: list[Trial], rng: np.random.Generator) -> np.ndarray:
-        from metalearn.transfer import expected_improvement, rank_weighted
+        from metalearn.gaussian import expected_improvement
+        from metalearn.transfer import rank_weighted
 
         target = self._model([t.config for t in observed], [t.loss for t in observed])
         ensemble = rank_weighted(self._models, target, rng)

@@ -19,9 +19,9 @@ from automl.search.grammar import Grammar
 from automl.search.models.adam import Adam
 from automl.search.models.arc import Arc, Dimensions, _objective, fitted
 from automl.search.models.ensemble import fitted as ensemble
-from automl.search.models.gaussian import Posterior, expected_improvement, semidefinite
 from automl.search.models.otmann import Layers, distance, label_cost
 from automl.search.models.policy import LSTM, Flat, pull
+from metalearn.gaussian import Posterior, expected_improvement, semidefinite
 
 
 def rng(seed: int = 0) -> np.random.Generator:

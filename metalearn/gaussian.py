@@ -54,20 +54,29 @@ class Posterior:
         variance = prior - (cross * cho_solve(self.factor, cross.T).T).sum(axis=1)
         return cross @ self.weights, np.sqrt(np.maximum(variance, 1e-12))
 
+    def left_out(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance (n,), with noise, of each target predicted from the others (equation 5.12)."""
+        inverse = cho_solve(self.factor, np.eye(len(self.targets)))
+        precision = np.diag(inverse)
+        return self.targets - self.weights / precision, 1.0 / precision
+
 
 def expected_improvement(mean: np.ndarray, deviation: np.ndarray, best: float) -> np.ndarray:
     """(m,) expected amount by which a loss falls below `best` (Jones, Schonlau & Welch 1998)."""
     z = (best - mean) / deviation
-    return deviation * (z * ndtr(z) + np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi))
+    found: np.ndarray = deviation * (z * ndtr(z) + np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi))
+    return found
 
 
 def semidefinite(kernel: np.ndarray) -> np.ndarray:
     """The nearest positive semidefinite matrix: negative eigenvalues are set to 0."""
     values, vectors = np.linalg.eigh((kernel + kernel.T) / 2)
-    return (vectors * np.maximum(values, 0.0)) @ vectors.T
+    found: np.ndarray = (vectors * np.maximum(values, 0.0)) @ vectors.T
+    return found
 
 
 def winsorised(losses: np.ndarray) -> np.ndarray:
     """Losses whose worst are drawn in, so that failures do not flatten the rest: at most median + 3 times its reach."""
     middle, low = np.median(losses), losses.min()
-    return np.minimum(losses, middle + 3 * max(middle - low, 1e-12))
+    found: np.ndarray = np.minimum(losses, middle + 3 * max(middle - low, 1e-12))
+    return found

@@ -53,7 +53,7 @@ def encode_labels(y: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
 
 def is_multilabel(y: Any) -> bool:
     """Whether y holds several labels of each row, in scikit-learn's form: (n, labels) of 0 and 1, labels at least 2."""
-    shape = y.shape if hasattr(y, "shape") else np.shape(y)  # arrays of other libraries refuse NumPy's functions
+    shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape  # what is no array may refuse `np.shape`
     if len(shape) != 2 or shape[1] < 2:
         return False
     from sklearn.utils.multiclass import type_of_target

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 MOST_ROWS = 10_000
 MOST_COLUMNS = 500
+MOST_CELLS = 1_000_000
+"""Of the sample: a wide table gives fewer rows, or its moments alone would take seconds."""
 MOST_LEVELS = 500
 """Levels of all categorical columns together that become columns of the dense matrix; rarer ones stay zeros."""
 
@@ -32,14 +34,18 @@ class Sample:
 
     @classmethod
     def of(cls, numbers: Floats, categories: NDArray[np.int64], y: Floats, *, classes: int, seed: int = 0) -> Sample:
-        """Columns and rows in a canonical order, at most 10,000 rows of 500 columns of them, drawn by `seed`."""
+        """Columns and rows in a canonical order, at most 10,000 rows of 500 columns of them, drawn by `seed`.
+
+        Of more than 100 columns, at most a million values.
+        """
         rng = np.random.default_rng(seed)
         labels = _frequencies(y) if classes else y
         of_numbers, of_categories = _column_marks(numbers), _column_marks(categories)
         marks = _row_marks(numbers, of_numbers) + _row_marks(categories, of_categories) + _mixed(_bits(labels))
         numbers = numbers[:, _drawn(of_numbers, MOST_COLUMNS, rng)]
         categories = categories[:, _drawn(of_categories, MOST_COLUMNS, rng)]
-        rows = _drawn(marks, MOST_ROWS, rng)
+        columns = max(1, numbers.shape[1] + categories.shape[1])
+        rows = _drawn(marks, min(MOST_ROWS, MOST_CELLS // columns), rng)
         return cls(numbers[rows], categories[rows], y[rows])
 
     @cached_property

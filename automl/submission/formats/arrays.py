@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from automl.submission.formats.chalearn import predict_faults, text
+from automl.submission.formats.chalearn import latest_faults, latest_files
 from automl.submission.problem import Data, Predictions, Problem, Settings
 
 ABOUT = "problem.json"
@@ -36,14 +36,10 @@ class ArrayFiles:
         return Data(np.load(folder / "train.npy"), np.load(folder / "targets.npy"), parts)
 
     def files(self, source: Path, problem: Problem, predictions: Predictions, number: int) -> Mapping[str, bytes]:
-        return {f"{problem.name}_{part}.predict": text(p) for part, p in predictions.items()}
+        return latest_files(problem, predictions)
 
     def faults(self, source: Path, problem: Problem, output: Path) -> Sequence[str]:
-        found = []
-        for part, rows in problem.rows.items():
-            path = output / f"{problem.name}_{part}.predict"
-            found += predict_faults(path, rows, problem.outputs, problem.kind)
-        return found
+        return latest_faults(problem, output)
 
     def top(self, settings: Settings) -> Mapping[str, str]:
         from automl.submission.archive import RUN

@@ -116,6 +116,20 @@ def text(predictions: Floats) -> bytes:
     return buffer.getvalue()
 
 
+def latest_files(problem: Problem, predictions: Predictions) -> dict[str, bytes]:
+    """`NAME_PART.predict` and its content for each part, for formats in which a better prediction replaces the last."""
+    return {f"{problem.name}_{part}.predict": text(p) for part, p in predictions.items()}
+
+
+def latest_faults(problem: Problem, output: Path) -> list[str]:
+    """What is wrong with these files."""
+    found = list[str]()
+    for part, rows in problem.rows.items():
+        path = output / f"{problem.name}_{part}.predict"
+        found += predict_faults(path, rows, problem.outputs, problem.kind)
+    return found
+
+
 def predict_faults(path: Path, rows: int, outputs: int, kind: Kind) -> list[str]:
     """What is wrong with a file of predictions."""
     try:

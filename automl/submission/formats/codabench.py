@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl.submission.formats.chalearn import ChaLearn, predict_faults, text
+from automl.submission.formats.chalearn import ChaLearn, latest_faults, latest_files
 from automl.submission.problem import Data, Predictions, Problem, Settings
 
 DEFAULT_SECONDS = 600.0
@@ -29,14 +29,10 @@ class Codabench:
         return ChaLearn().data(source, problem)
 
     def files(self, source: Path, problem: Problem, predictions: Predictions, number: int) -> Mapping[str, bytes]:
-        return {f"{problem.name}_{part}.predict": text(p) for part, p in predictions.items()}
+        return latest_files(problem, predictions)
 
     def faults(self, source: Path, problem: Problem, output: Path) -> Sequence[str]:
-        found = []
-        for part, rows in problem.rows.items():
-            path = output / f"{problem.name}_{part}.predict"
-            found += predict_faults(path, rows, problem.outputs, problem.kind)
-        return found
+        return latest_faults(problem, output)
 
     def top(self, settings: Settings) -> Mapping[str, str]:
         from automl.submission.archive import START

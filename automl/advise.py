@@ -17,7 +17,7 @@ from metalearn.errors import StoreError
 from metalearn.experience import OWN_GROUP, experience
 from metalearn.knowledge import Knowledge, shipped
 from metalearn.neighbours import nearest_best
-from metalearn.portfolio import greedy_portfolio
+from metalearn.portfolio import greedy_portfolio, standings
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -29,8 +29,8 @@ WARM_STARTS = ("auto", "portfolio", "neighbours", "prior", "transfer")
 """Ways to start from what past tasks taught, beside None and configurations of the user's own."""
 SHIPPED = "shipped"
 """Name of the knowledge that comes with the package."""
-PORTFOLIO = 16
-"""Configurations that are tried first."""
+PORTFOLIO, TIMED_PORTFOLIO = 16, 24
+"""Configurations that are tried first where trials are counted, and where time is: the cheaper ones come first then."""
 NEAR = 0.1
 """Distance below which a stored task is taken to be of the same sort, so that its best come before the portfolio."""
 OWN = 4
@@ -48,6 +48,7 @@ def advise(
     *,
     store: Store | None,
     knowledge: str | None,
+    timed: bool = False,
     features: Mapping[str, float] | None = None,
 ) -> Advice:
     """The advice for a search of this task.
@@ -57,6 +58,7 @@ def advise(
     how: one of `WARM_STARTS`.
     store: what the user's own tasks taught; None for nothing.
     knowledge: "shipped", the path of a file that `metalearn.campaign` made, or None for the store alone.
+    timed: whether time ends the search rather than a number of trials.
     features: metafeatures of the task, where they are known already.
     """
     if features is None and (store is not None or how not in ("auto", "portfolio")):
@@ -64,16 +66,15 @@ def advise(
     known = _known(task, features or {}, space, store, knowledge)
     if known is None:
         return Advice()
-    if how == "portfolio":
-        return Advice(first=_whole(space, known, greedy_portfolio(known.full, PORTFOLIO)))
-    if how == "auto":
-        rows = [*_own(known, features), *greedy_portfolio(known.full, PORTFOLIO)]
-        return Advice(first=_whole(space, known, dict.fromkeys(rows)))
+    if how in ("auto", "portfolio"):
+        rows = _portfolio(known, timed)
+        return _first(space, known, rows if how == "portfolio" else [*_own(known, features), *rows])
     assert features is not None
     tasks = [t.metafeatures for t in known.tasks]
-    near = _whole(space, known, nearest_best(features, tasks, known.full, PORTFOLIO))
+    best = nearest_best(features, tasks, known.full, PORTFOLIO)
     if how == "neighbours":
-        return Advice(first=near)
+        return _first(space, known, best)
+    near = _whole(space, known, best)
     if how == "prior":
         return Advice(first=near[:1], centres=near[:CENTRES])
     order = np.argsort(Scale.of(tasks).distances(features, tasks), kind="stable")
@@ -110,6 +111,20 @@ def _own(known: Knowledge, features: Mapping[str, float] | None) -> list[int]:
     distances = Scale.of(tasks).distances(features, tasks)
     alike = [t for t, group in enumerate(known.groups) if group == OWN_GROUP and distances[t] <= NEAR]
     return nearest_best(features, [tasks[t] for t in alike], known.full[:, alike], OWN)
+
+
+def _portfolio(known: Knowledge, timed: bool) -> list[int]:
+    return (
+        greedy_portfolio(known.full, TIMED_PORTFOLIO, known.spent) if timed else greedy_portfolio(known.full, PORTFOLIO)
+    )
+
+
+def _first(space: ConfigurationSpace, known: Knowledge, rows: Iterable[int]) -> Advice:
+    """These rows, each once, with what is expected of them: the mean standing on the tasks where they were measured."""
+    rows = list(dict.fromkeys(rows))
+    standing, measured = standings(known.full)[rows], ~np.isnan(known.full[rows])
+    expected = (standing * measured).sum(axis=1) / measured.sum(axis=1).clip(1)
+    return Advice(first=_whole(space, known, rows), expected=tuple(expected.tolist()))
 
 
 def _whole(space: ConfigurationSpace, known: Knowledge, rows: Iterable[int]) -> tuple[dict[str, Any], ...]:

@@ -227,7 +227,10 @@ def run_job(
 def _advice(task: Task, plan: Plan, store: Store | None, features: Mapping[str, float] | None = None) -> Advice:
     if plan.warm_start is None:
         return Advice()
-    return advise(plan.warm_start, task, plan.space, store=store, knowledge=plan.knowledge, features=features)
+    timed = plan.n_trials is None
+    return advise(
+        plan.warm_start, task, plan.space, store=store, knowledge=plan.knowledge, timed=timed, features=features
+    )
 
 
 def _journal(task: Task, plan: Plan, store: Store) -> Journal:

@@ -53,6 +53,12 @@ class Knowledge:
         found: Floats = self.losses[-1]
         return found
 
+    @property
+    def spent(self) -> Floats:
+        """(c, t) seconds until the largest budget was reached: each run continues the one before."""
+        found: Floats = self.costs.sum(axis=0)
+        return found
+
     def only(self, wanted: Callable[[TaskRecord, str], bool]) -> Knowledge:
         """That of the tasks for which `wanted(task, group)` holds."""
         kept = [i for i, pair in enumerate(zip(self.tasks, self.groups, strict=True)) if wanted(*pair)]
@@ -78,8 +84,8 @@ class Knowledge:
         c, t = len(self.configurations), len(self.tasks)
         shape = (1, c + len(other.configurations), t + len(other.tasks))
         losses, costs = np.full(shape, np.nan), np.full(shape, np.nan)
-        for whole, here, there in ((losses, self.losses, other.losses), (costs, self.costs, other.costs)):
-            whole[0, :c, :t], whole[0, c:, t:] = here[-1], there[-1]
+        for whole, here, there in ((losses, self.full, other.full), (costs, self.spent, other.spent)):
+            whole[0, :c, :t], whole[0, c:, t:] = here, there
         return Knowledge(
             self.tasks + other.tasks,
             self.groups + other.groups,

@@ -24,12 +24,15 @@ class Advice:
 
     Attributes
     ----------
-    first: configurations to try early; dropped when the first of them are no good.
+    first: configurations to try early.
+    expected: mean standing of each of them on the past tasks, lower is better; where the first ones are found to stand
+        in another order, the rest is dropped. Empty if not known.
     centres: good configurations of near tasks, the likeliest first, around which to draw.
     sources: past tasks whose models may rank the new task's configurations.
     """
 
     first: tuple[Configuration, ...] = ()
+    expected: tuple[float, ...] = ()
     centres: tuple[Configuration, ...] = ()
     sources: tuple[Source, ...] = ()
 
@@ -41,4 +44,5 @@ class Advice:
     def of_json(cls, content: Mapping[str, Any]) -> Advice:
         """Advice that a store kept."""
         sources = (Source(tuple(s["configurations"]), tuple(s["losses"])) for s in content["sources"])
-        return cls(tuple(content["first"]), tuple(content["centres"]), tuple(sources))
+        expected = tuple(content.get("expected", ()))  # runs of version 0.1 have none
+        return cls(tuple(content["first"]), expected, tuple(content["centres"]), tuple(sources))

@@ -238,5 +238,7 @@ def build(
     if advice is not None and advice.centres:
         optimizer = PriorBand(optimizer, space, seed, advice.centres, min_share, eta)
     defaults = {config_key(config): config for config in (check_config(space, c) for c in initial)}
-    advised = () if advice is None else advice.first
-    return First(optimizer, tuple(defaults.values()), tuple(advised), early) if defaults or advised else optimizer
+    advice = Advice() if advice is None else advice
+    if not defaults and not advice.first:
+        return optimizer
+    return First(optimizer, tuple(defaults.values()), advice.first, advice.expected, early)

@@ -11,7 +11,7 @@ from ConfigSpace import ConfigurationSpace
 from sklearn.datasets import load_iris
 
 from automl import AutoNetClassifier
-from automl.advise import OWN, PORTFOLIO, WARM_STARTS, advise
+from automl.advise import OWN, PORTFOLIO, TIMED_PORTFOLIO, WARM_STARTS, advise
 from automl.assemble import make_plan
 from automl.errors import SettingError
 from automl.metafeatures import metafeatures
@@ -63,6 +63,18 @@ def test_the_portfolio_is_the_greedy_one_of_the_kind() -> None:
     advice = advise("portfolio", task(), space(), store=None, knowledge="shipped")
     expected = [known.configurations[row] for row in greedy_portfolio(known.full, PORTFOLIO)]
     assert [c["family"] for c in advice.first] == [c["family"] for c in expected]
+    assert len(advice.expected) == len(advice.first)
+    assert all(0 <= e < 1 for e in advice.expected)
+
+
+def test_where_time_ends_the_search_cheap_configurations_come_first() -> None:
+    known = shipped().of_kind("classification")
+    seconds = {key: float(np.nanmedian(row)) for key, row in zip(keys(known.configurations), known.spent, strict=True)}
+    counted, timed = (greedy_portfolio(known.full, TIMED_PORTFOLIO, costs) for costs in (None, known.spent))
+    spent = [sum(seconds[keys(known.configurations)[row]] for row in rows[:8]) for rows in (counted, timed)]
+    assert spent[1] < 0.5 * spent[0]
+    advice = advise("auto", task(), space(), store=None, knowledge="shipped", timed=True)
+    assert [c["family"] for c in advice.first] == [known.configurations[row]["family"] for row in timed]
 
 
 def test_families_that_are_not_searched_are_not_advised() -> None:

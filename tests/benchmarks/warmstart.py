@@ -9,11 +9,12 @@ that ends, the least validation loss of a single trial so far is noted. Reported
 at its end, the ensembles' validation losses, and the test losses on a quarter of the rows. Required: "warm" is there
 within a quarter of the time on the median table; "wrong" ends at most 5 % above "cold".
 
-At most 4,000 rows of a table are used.
+The tables are those of `tables.py`, whole and split as there, so that test losses can be laid beside its.
 """
 
 from __future__ import annotations
 
+import csv
 import sys
 import tempfile
 import time
@@ -39,10 +40,10 @@ from common import (
     show,
     split,
 )
+from tables import DEVELOPMENT
 
 from metalearn.knowledge import Knowledge, shipped
 
-ROWS = 4_000
 ARMS = ("cold", "defaults", "warm", "wrong")
 
 
@@ -83,8 +84,7 @@ def turned(known: Knowledge) -> Knowledge:
 
 def fitted(folder: Path, name: str, group: str, arm: str, settings: dict[str, Any]) -> dict[str, Any]:
     X, y, labels = load_table(folder, name)
-    taken = np.random.default_rng(0).permutation(len(X))[:ROWS]
-    X_train, X_test, y_train, y_test = split(X.iloc[taken], y[taken], labels)
+    X_train, X_test, y_train, y_test = split(X, y, labels)
     known = shipped().without([group])
     with tempfile.TemporaryDirectory() as place, noted(arm == "cold") as ended:
         path = Path(place) / "knowledge.json.gz"
@@ -103,6 +103,12 @@ def fitted(folder: Path, name: str, group: str, arm: str, settings: dict[str, An
     }
 
 
+def groups_of(folder: Path) -> dict[str, str]:
+    """The group of each table: those of one group are near-duplicates of each other."""
+    with (folder / "tabular.tsv").open(newline="") as file:
+        return {line["name"]: line["group"] for line in csv.DictReader(file, delimiter="\t")}
+
+
 def reached(curve: list[tuple[float, float]], loss: float) -> float:
     """Seconds until a trial was at least as good; infinite if none was."""
     return min((moment for moment, found in curve if found <= loss), default=float("inf"))
@@ -112,17 +118,20 @@ def main() -> int:
     made = parser(__doc__)
     add_settings(made)
     made.add_argument("--seconds", type=float, default=60.0)
-    made.add_argument("--tables", nargs="+", help="default: every fourth table of the shipped knowledge")
+    made.add_argument("--tables", nargs="+", default=list(DEVELOPMENT))
     made.add_argument("--arms", nargs="+", default=["cold", "warm"], choices=ARMS)
     args = made.parse_args()
-    folder, output, known = data_folder(args), Output(args.out), shipped()
-    groups = {task.name: group for task, group in zip(known.tasks, known.groups, strict=True)}
-    for name in args.tables or list(groups)[::4]:
-        settings = {"time_limit": args.seconds, "random_state": args.seed, **args.settings}
-        rows = {arm: attempt(fresh, fitted, folder, name, groups[name], arm, settings) for arm in args.arms}
-        cold = rows["cold"].get("best", float("nan"))
-        for arm, row in rows.items():
-            row["reached"] = reached(row.get("curve", []), cold)
+    settings = {"time_limit": args.seconds, "random_state": args.seed, **args.settings}
+    folder, output = data_folder(args), Output(args.out, settings)
+    groups = groups_of(folder)
+    for name in args.tables:
+        known = {row["arm"]: row for row in output.rows if row["table"] == name}
+        for arm in args.arms:
+            if arm in known:
+                continue
+            row = attempt(fresh, fitted, folder, name, groups[name], arm, settings)
+            known[arm] = row
+            row["reached"] = reached(row.get("curve", []), known.get("cold", {}).get("best", float("nan")))
             output.add({"table": name, "arm": arm, **row})
             say(f"{name} {arm}: {row['reached']:.1f} s, {row.get('ensemble')}, {row.get('error', '')}")
     lines = []

@@ -58,6 +58,7 @@ def test_what_two_do_not_know_of_each_other_is_a_gap() -> None:
     assert both.full.shape == (3, 4)
     assert np.isnan(both.full[2, :3]).all()
     assert np.isnan(both.full[:2, 3]).all()
+    assert both.spent[0, 0] == 1.5  # both budgets, one after the other
     assert both.full[2, 3] == 0.4
 
 

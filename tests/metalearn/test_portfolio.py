@@ -9,7 +9,7 @@ import pytest
 
 from metalearn.distance import Scale
 from metalearn.neighbours import nearest_best
-from metalearn.portfolio import greedy_portfolio, standings
+from metalearn.portfolio import greedy_portfolio, relative_costs, standings
 
 NAN = float("nan")
 
@@ -38,6 +38,31 @@ def test_where_tasks_have_specialists_the_greedy_portfolio_is_the_best_one() -> 
     assert sorted(chosen) == [4, 7, 9]
     assert chosen[-1] == 7  # which helps the fewest tasks
     assert greedy_portfolio(losses, 10) == chosen  # nothing more can be gained
+
+
+def test_by_cost_a_cheap_configuration_that_gains_less_comes_first() -> None:
+    losses = np.array([[0.0, 0.0, 0.0, 3.0], [1.0, 1.0, 1.0, 1.0], [2.0, 2.0, 2.0, 0.0]])
+    costs = np.array([[30.0] * 4, [1.0] * 4, [2.0] * 4])
+    assert greedy_portfolio(losses, 3) == [0, 2]
+    # In trials of the median 2: 15, which counts as ten, 0.5 and 1. Standings are 0, 1/3 and 2/3 on three tasks.
+    assert relative_costs(costs) == pytest.approx([10.0, 0.5, 1.0])
+    assert relative_costs(np.full((3, 4), NAN)).tolist() == [1.0, 1.0, 1.0]
+    assert greedy_portfolio(losses, 3, costs) == [1, 2, 0]
+
+
+def test_ordered_by_cost_less_remains_to_be_gained_at_any_time_on_the_mean() -> None:
+    rng, area = np.random.default_rng(0), {"counted": 0.0, "paid": 0.0}
+    for _ in range(20):
+        losses, costs = rng.random((30, 12)), np.repeat(np.exp(rng.normal(0, 1.5, (30, 1))), 12, axis=1)
+        for way, order in {
+            "counted": greedy_portfolio(losses, 30),
+            "paid": greedy_portfolio(losses, 30, costs),
+        }.items():
+            best = np.ones(12)
+            for row in order:
+                area[way] += best.sum() * costs[row, 0]
+                best = np.minimum(best, standings(losses)[row])
+    assert area["paid"] < 0.8 * area["counted"]
 
 
 def test_standings_are_shares_of_what_is_better_and_gaps_are_the_worst() -> None:

@@ -37,7 +37,7 @@ def best_of(source: Source, count: int) -> tuple[Configuration, ...]:
 
 GOOD = past(60)
 ADVICE = {
-    "first": Advice(first=best_of(GOOD, 5)),
+    "first": Advice(first=best_of(GOOD, 5), expected=(0.0, 0.1, 0.2, 0.3, 0.4)),
     "prior": Advice(centres=best_of(GOOD, 5)),
     "transfer": Advice(sources=(GOOD, past(40, seed=1))),
 }
@@ -93,26 +93,39 @@ def line() -> CS.ConfigurationSpace:
     return CS.ConfigurationSpace({"x": (0.0, 1.0)})
 
 
-def tried_first(advised: list[float], loss: Callable[[Trial], float]) -> list[float]:
-    """The x of the trials before the method's own."""
-    advice = Advice(first=tuple({"x": x} for x in advised))
+TEN = [0.01 * k for k in range(1, 11)]
+"""What is advised: more than the rung by which the rest is judged."""
+
+
+def tried_first(
+    advised: list[float], loss: Callable[[Trial], float], expected: list[float] | None = None
+) -> list[float]:
+    """The x of the trials before the method's own; small ones are expected to be better if nothing else is said."""
+    advice = Advice(tuple({"x": x} for x in advised), tuple(advised if expected is None else expected))
     optimizer = build("random", line(), seed=0, min_share=1.0, initial=defaults(5), advice=advice)
     history = played(optimizer, 20, loss)
     return [t.config["x"] for t in history if t.proposal.bracket == INITIAL_BRACKET]
 
 
-def test_the_advice_comes_between_the_defaults() -> None:
-    found = tried_first([0.1, 0.2, 0.3, 0.4], lambda trial: trial.config["x"])
-    assert found == pytest.approx([0.5, 0.1, 0.2, 0.3, 0.51, 0.52, 0.4, 0.53, 0.54])
+def test_the_advice_comes_after_the_first_default_and_before_the_others() -> None:
+    found = tried_first(TEN, lambda trial: trial.config["x"])
+    assert found == pytest.approx([0.5, *TEN, 0.51, 0.52, 0.53, 0.54])
 
 
-def test_bad_advice_is_dropped_after_its_first_rung() -> None:
-    found = tried_first([0.1, 0.2, 0.3, 0.4], lambda trial: -trial.config["x"])
-    assert found == pytest.approx([0.5, 0.1, 0.2, 0.3, 0.51, 0.52, 0.53, 0.54])
+@pytest.mark.parametrize("loss", [lambda trial: -trial.config["x"], lambda trial: math.inf])
+def test_advice_that_the_first_rung_contradicts_is_dropped(loss: Callable[[Trial], float]) -> None:
+    found = tried_first(TEN, loss)
+    assert found == pytest.approx([0.5, *TEN[:8], 0.51, 0.52, 0.53, 0.54])
 
 
-def test_one_good_entry_of_the_first_rung_is_enough() -> None:
-    assert 0.4 in tried_first([0.1, 0.2, 0.9, 0.4], lambda trial: -trial.config["x"])
+@pytest.mark.parametrize("expected", [[], [1.0] * 10, TEN[:4] + TEN[4:][::-1]])
+def test_advice_goes_on_where_its_rung_contradicts_nothing(expected: list[float]) -> None:
+    # Nothing is known of it, it is all the same, or half of it is as it was thought to be.
+    assert TEN[-1] in tried_first(TEN, lambda trial: trial.config["x"], expected)
+
+
+def test_few_advised_configurations_judge_nothing() -> None:
+    assert tried_first([0.1, 0.2, 0.3], lambda trial: -trial.config["x"])[:4] == [0.5, 0.1, 0.2, 0.3]
 
 
 def test_advice_that_is_a_default_is_tried_once() -> None:
@@ -121,14 +134,14 @@ def test_advice_that_is_a_default_is_tried_once() -> None:
 
 
 def test_a_rung_that_still_runs_does_not_hold_up_the_rest() -> None:
-    advice = Advice(first=tuple({"x": x} for x in (0.1, 0.2, 0.3, 0.4)))
+    advice = Advice(tuple({"x": x} for x in TEN), tuple(TEN))
     optimizer = build("random", line(), seed=0, min_share=1.0, initial=defaults(5), advice=advice)
     history = History()
-    for number in range(9):
+    for number in range(11):
         proposal = optimizer.ask(history)
         assert proposal is not None
         history = history.put(Trial(number, proposal, 0))
-    assert [round(t.config["x"], 2) for t in history][6] == 0.4
+    assert history[10].config["x"] == TEN[-1]
 
 
 # The prior

@@ -1,10 +1,11 @@
-"""Ctrl-C: how often it was pressed, and how it is taken while a search that it did not end is being finished."""
+"""Ctrl-C: how often it was pressed, and how it is taken while a search that it did not end is being finished; SIGTERM,
+where it must not end what has only begun."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -60,6 +61,20 @@ def taken(act: Callable[[int], None]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def terminations() -> Iterator[Sequence[int]]:
+    """SIGTERM does not end the process, but adds its number to what is given."""
+    noted: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # only there can it arrive
+        yield noted
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: noted.append(number))
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -71,17 +71,17 @@ def anytime(
 
     Parameters
     ----------
-    problems: in the order in which they are searched; the time is shared out by their `seconds`, or evenly.
+    problems: in the order in which they are searched; the time is shared out in proportion to their `share`.
     emit: refuses what is not valid, in time and better than before.
     """
     for problem in problems:
         emit(problem, trivial_guess(problem), float("-inf"))
     _quick(problems, clock, emit, learners, log)
-    weights = [problem.seconds or 1.0 for problem in problems]
+    shares = [problem.share for problem in problems]
     for k, problem in enumerate(problems):
         now, last = time.monotonic(), clock.at(LAST_EMIT)
-        end = now + max(0.0, last - now) * weights[k] / sum(weights[k:])
-        until = end - (LAST_EMIT - SEARCH_ENDS) * clock.budget * weights[k] / sum(weights)
+        end = now + max(0.0, last - now) * shares[k] / sum(shares[k:])
+        until = end - (LAST_EMIT - SEARCH_ENDS) * clock.budget * shares[k] / sum(shares)
         if until - now < LEAST_SEARCH:
             log(f"{problem.name}: no time is left to search")
             continue

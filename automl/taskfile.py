@@ -76,7 +76,7 @@ class TaskFile:
         elif self.data.startswith(SKLEARN):
             table, target = sklearn_table(self.data.removeprefix(SKLEARN)), "target"
         else:
-            table, target = read_table(Path(self.data)), NPZ_TARGET
+            table, target = read_table(Path(self.data), self.target), NPZ_TARGET
         return split_target(table, self.target or target)
 
 

@@ -94,7 +94,7 @@ def test_a_budget_is_shared_out_by_the_seconds_that_data_sets_have_of_their_own(
     learners = Class({}, {})
     began = time.monotonic()
     emitted([replace(p, seconds=s) for p, s in zip((A, B), own, strict=True)], learners, budget=1000.0)
-    # The search of the first takes its share of .9 of the budget but for its share of .1, of the second all that is left.
+    # A search ends before its share of .9 of the budget by its share of .1; the second has what the first has left.
     assert [until - began for until in learners.until] == pytest.approx([800 * shares[0], 900 - 100 * shares[1]], abs=2)
 
 

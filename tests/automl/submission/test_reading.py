@@ -132,6 +132,29 @@ def test_a_column_for_each_class_wants_their_probabilities_in_its_order(tmp_path
     assert answer.splitlines()[1] == "8,0.2,0.32,0.44"
 
 
+def test_words_for_what_is_missing_are_labels_amid_text_and_none_amid_numbers(tmp_path: Path) -> None:
+    problem, _ = kaggle(tmp_path, TRAIN.replace("no", "None"), TEST, "id,y\n8,yes\n9,yes\n")
+    assert problem.labels == ("None", "yes")
+    assert Kaggle().data(tmp_path, problem).targets.ravel().tolist() == [0, 1, 0, 1]
+    values = TRAIN.replace("3,7,no", "3,7,NA").replace("no", "1.5").replace("yes", "2.5")
+    problem, _ = kaggle(tmp_path, values, TEST, "id,y\n8,0\n9,0\n")
+    assert (problem.kind, problem.prior) == ("regression", pytest.approx((6.5 / 3,)))
+    assert Kaggle().data(tmp_path, problem).targets.ravel().tolist() == [1.5, 2.5, 2.5]
+
+
+def test_the_benchmark_may_call_a_class_what_else_is_missing(tmp_path: Path) -> None:
+    from automl.submission.formats.amlb import AMLB
+
+    AMLB().toy(tmp_path)
+    for part in ("train", "test"):
+        path = tmp_path / "people" / f"{part}.csv"
+        path.write_text(path.read_text().replace(",no\n", ",NA\n"))
+    problem = AMLB().read(tmp_path, "people")
+    data = AMLB().data(tmp_path, problem)
+    assert problem.labels == ("NA", "yes")
+    assert 0 < data.targets.mean() < 1
+
+
 def test_numbers_of_many_values_are_values_and_several_targets_are_labels(tmp_path: Path) -> None:
     problem, _ = kaggle(tmp_path, TRAIN.replace("no", "1.5").replace("yes", "2.5"), TEST, "id,y\n8,0\n9,0\n")
     assert (problem.kind, problem.metric) == ("regression", "neg_root_mean_squared_error")

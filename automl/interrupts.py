@@ -1,13 +1,15 @@
-"""Ctrl-C: how often it was pressed, and how it is taken while a search that it did not end is being finished; SIGTERM,
-where it must not end what has only begun."""
+"""How a process is ended, or is not: Ctrl-C, SIGTERM, and the death of its parent."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
+
+STDIN = 0
 
 
 class Presses:
@@ -93,3 +95,20 @@ def finishing() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def end_with_parent(first: Callable[[], None] = lambda: None) -> None:
+    """Have this process end when its standard input does: the parent holds the other end of it, and is gone then.
+
+    Parameters
+    ----------
+    first: called before.
+    """
+
+    def watch() -> None:
+        while os.read(STDIN, 4096):
+            pass
+        first()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -49,7 +49,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("readme")
     (folder / "program.py").write_text(PROGRAM, encoding="utf-8")
     command = [sys.executable, "program.py", json.dumps(blocks("python"))]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=600)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=1800)
     assert done.returncode == 0, done.stderr
     return dict(json.loads((folder / "answers.json").read_text(encoding="utf-8")))
 

@@ -136,7 +136,7 @@ def test_a_listener_that_fails_ends_the_batch_with_its_error(tmp_path: Path) -> 
 
 
 def test_a_child_ends_when_the_batch_is_gone() -> None:
-    program = "import time; from automl.batch.child import _end_with_the_batch; _end_with_the_batch()"
+    program = "import time; from automl.interrupts import end_with_parent; end_with_parent(); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as child:
         assert child.stdin is not None
         child.stdin.close()  # as the kernel does with the pipes of a killed process

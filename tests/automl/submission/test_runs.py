@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from automl.cli import app
 from automl.submission.archive import RUN, write_archive
 from automl.submission.catalogue import FORMATS, form
 from automl.submission.check import check_archive
+from automl.submission.children import Order
 from automl.submission.problem import Settings
 
 
@@ -73,6 +75,17 @@ def test_a_run_that_is_asked_to_end_while_it_starts_still_guesses(source: Path, 
     assert done.returncode == 0, done.stderr
     assert "asked to end: what was written stands" in done.stderr
     assert faults(source, tmp_path / "out") == []
+
+
+def test_a_child_ends_when_its_parent_is_gone(source: Path) -> None:
+    order = Order("chalearn", str(source), None, ("bina",), True, 600.0)
+    command = [sys.executable, "-m", "automl.submission.child", json.dumps(vars(order))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdin is not None
+        assert b"Begun" in child.stdout.readline()
+        child.stdin.close()  # as the kernel does with the pipes of a killed process
+        assert child.wait(60) == 1
 
 
 def test_nothing_is_written_after_the_budget(source: Path, tmp_path: Path) -> None:

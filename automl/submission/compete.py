@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -14,15 +13,12 @@ from typing import Any, NoReturn
 
 from automl.errors import AutoNetError
 from automl.interrupts import terminations
-from automl.submission.anytime import Clock, anytime
+from automl.submission.anytime import Clock, anytime, process_began
 from automl.submission.catalogue import form
 from automl.submission.children import Processes
 from automl.submission.guess import trivial_guess
 from automl.submission.outlet import Outlet
 from automl.submission.problem import Format, Problem, Settings
-
-MOST_START = 30.0
-"""Seconds that the start of a process may have taken; more is a clock of another kind."""
 
 
 class Stopped(BaseException):
@@ -70,20 +66,6 @@ def compete(
         except Exception as error:
             tell(f"{type(error).__name__}: {error}; what was written stands")
     return problems
-
-
-def process_began() -> float:
-    """`time.monotonic` value at which this process began, where the system tells; else now.
-
-    On a busy machine seconds pass before the first line of a program runs, and organisers count them.
-    """
-    now = time.monotonic()
-    try:
-        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-        age = now - ticks / os.sysconf("SC_CLK_TCK")  # both count from the start of the system
-    except (OSError, ValueError, IndexError):
-        return now
-    return now - age if 0 <= age < MOST_START else now
 
 
 def read_all(chosen: Format, source: Path, metric: str | None, log: Callable[[str], None]) -> list[Problem]:

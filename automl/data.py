@@ -65,9 +65,8 @@ def read_table(path: Path, target: str | None = None) -> pd.DataFrame:
             table = _read_npz(path)
         else:
             table = pd.read_csv(path, sep=SEPARATORS[ending], low_memory=False)
-            if target in table.columns and not pd.api.types.is_numeric_dtype(table[target]):
-                words = pd.Series(read_text(path, [target], SEPARATORS[ending])[target], index=table.index)
-                table[target] = words.mask(words == "")
+            if target is not None and target in table and not pd.api.types.is_numeric_dtype(table[target]):
+                table[target] = [word or None for word in read_text(path, [target], SEPARATORS[ending])[target]]
     except ImportError as error:
         raise DataError(f"{path}: reading parquet needs pyarrow; install it, or give a .csv file") from error
     except (ValueError, OSError, zipfile.BadZipFile) as error:  # pandas', pyarrow's and scipy's errors are ValueErrors

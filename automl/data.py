@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -36,11 +36,16 @@ NPZ_TARGET = "y"
 """What the target of a .npz file is called, and the array that holds it."""
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path, target: str | None = None) -> pd.DataFrame:
     """The table in a .csv, .tsv (both may end in .gz), .parquet, .arff or .npz file.
 
     The first line of a text file names the columns. A .npz file holds arrays X (rows, columns) and y (rows,), which
     become columns x0, x1, … and y.
+
+    Parameters
+    ----------
+    target: column whose text is taken as it is: NA and None may be names of classes, and only an empty cell is missing.
+        Where all else in it is numbers, they are missing, too.
 
     Raises
     ------
@@ -60,6 +65,8 @@ def read_table(path: Path) -> pd.DataFrame:
             table = _read_npz(path)
         else:
             table = pd.read_csv(path, sep=SEPARATORS[ending], low_memory=False)
+            if target is not None and target in table and not pd.api.types.is_numeric_dtype(table[target]):
+                table[target] = [word or None for word in read_text(path, [target], SEPARATORS[ending])[target]]
     except ImportError as error:
         raise DataError(f"{path}: reading parquet needs pyarrow; install it, or give a .csv file") from error
     except (ValueError, OSError, zipfile.BadZipFile) as error:  # pandas', pyarrow's and scipy's errors are ValueErrors
@@ -68,6 +75,14 @@ def read_table(path: Path) -> pd.DataFrame:
     if table.empty:
         raise DataError(f"{path} holds {table.shape[0]} rows and {table.shape[1]} columns; give at least one of each")
     return table
+
+
+def read_text(path: Path, columns: Sequence[str], separator: str = ",") -> dict[str, list[str]]:
+    """Columns of a text file by name, as they are written; what is missing is the empty text."""
+    import pandas as pd
+
+    found = pd.read_csv(path, sep=separator, usecols=list(columns), dtype=str, keep_default_na=False)
+    return {name: found[name].tolist() for name in columns}
 
 
 def _read_arff(path: Path) -> pd.DataFrame:

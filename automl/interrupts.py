@@ -1,12 +1,15 @@
-"""Ctrl-C: how often it was pressed, and how it is taken while a search that it did not end is being finished."""
+"""How a process is ended, or is not: Ctrl-C, SIGTERM, and the death of its parent."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
+
+STDIN = 0
 
 
 class Presses:
@@ -63,6 +66,20 @@ def taken(act: Callable[[int], None]) -> Iterator[None]:
 
 
 @contextmanager
+def terminations() -> Iterator[Sequence[int]]:
+    """SIGTERM does not end the process, but adds its number to what is given."""
+    noted: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # only there can it arrive
+        yield noted
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: noted.append(number))
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
 def finishing() -> Iterator[None]:
     """The first Ctrl-C is ignored, since what it asks for is being done; the second does what it always does."""
     if threading.current_thread() is not threading.main_thread():  # only there can it arrive
@@ -78,3 +95,20 @@ def finishing() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def end_with_parent(first: Callable[[], None] = lambda: None) -> None:
+    """Have this process end when its standard input does: the parent holds the other end of it, and is gone then.
+
+    Parameters
+    ----------
+    first: called before.
+    """
+
+    def watch() -> None:
+        while os.read(STDIN, 4096):
+            pass
+        first()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

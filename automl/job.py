@@ -146,7 +146,12 @@ class Plan:
         )
 
     def identity(self) -> dict[str, Any]:
-        """What must be equal for a run to be a continuation of another."""
+        """What must be equal for a run to be a continuation of another.
+
+        `memory_limit` is not among it: by default it is a share of what is free at the start, by which no call would
+        find its run again. Trials that ended by an earlier limit stay as they are. Nor are limits that only end a
+        search, and `n_jobs`, `threads` and `ensemble_size`, which change no trial's configuration.
+        """
         return {
             "fidelities": self.fidelity.axes,
             "min_budget": self.min_budget,

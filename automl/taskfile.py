@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 SKLEARN, OPENML = "sklearn:", "openml:"
 OWN = ("data", "target", "kind", "test_share")
 """Keys that are no parameters of the estimators."""
+TEXTS = ("data", "target", "kind", "device", "knowledge", "metric", "optimizer", "preset", "search_space")
+LISTS = ("families", "fidelities", "warm_start")
+"""Keys whose values are text, and those that may also be lists or tables."""
 OF_THE_BATCH = ("store", "verbose")
 """Parameters of the estimators that are the batch's to set."""
 
@@ -76,7 +79,7 @@ class TaskFile:
         elif self.data.startswith(SKLEARN):
             table, target = sklearn_table(self.data.removeprefix(SKLEARN)), "target"
         else:
-            table, target = read_table(Path(self.data)), NPZ_TARGET
+            table, target = read_table(Path(self.data), self.target), NPZ_TARGET
         return split_target(table, self.target or target)
 
 
@@ -112,9 +115,12 @@ def _problems(path: Path, table: Mapping[str, Any]) -> Iterator[str]:
     for key in table:
         if key not in known:
             yield str(unknown("key", key, known))
-    for key in ("data", "target", "kind"):
+    for key in TEXTS:
         if not isinstance(table.get(key, ""), str):
             yield f"{key} = {table[key]!r} is no text; put it in quotes"
+    for key in LISTS:
+        if not isinstance(table.get(key, ""), str | list | dict) and table[key] is not False:
+            yield f"{key} = {table[key]!r} is neither text nor a list; put names in quotes and brackets"
     if table.get("kind", "auto") not in KINDS:
         yield f"kind: {unknown('kind', table['kind'], KINDS)}"
     share = table.get("test_share", 0.25)

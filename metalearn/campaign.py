@@ -25,6 +25,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from metalearn.errors import StoreError
 from metalearn.knowledge import Floats, Knowledge
 from metalearn.records import TaskRecord
 
@@ -95,9 +96,9 @@ class Recipe:
         return cls(**{**content, "budgets": tuple(content["budgets"])}, tables=tables)
 
     def measured(self, table: Table, folder: Path, parts: Path) -> Path:
-        """The file with what one table gave, made if it is not there."""
+        """The file with what one table gave, made if it is not there or of another recipe."""
         path = parts / f"{table.name}.json.gz"
-        if path.exists():
+        if path.exists() and Knowledge.read(path).recipe == self._how:
             return path
         experiment: Experiment = importlib.import_module(self.experiment)
         configurations = experiment.configurations(self.configurations, self.seed)
@@ -114,11 +115,30 @@ class Recipe:
         return path
 
     def gathered(self, parts: Path) -> Knowledge:
-        """What all tables that are done gave, in the order of the recipe."""
-        read = [Knowledge.read(path) for t in self.tables if (path := parts / f"{t.name}.json.gz").exists()]
-        tasks, groups = tuple(part.tasks[0] for part in read), tuple(part.groups[0] for part in read)
-        measured = [Measured(part.tasks[0], part.losses[:, :, 0], part.costs[:, :, 0]) for part in read]
-        return self._knowledge(tasks, groups, read[0].configurations, measured)
+        """What all tables that are done gave, in the order of the recipe.
+
+        Raises
+        ------
+        StoreError: none is done, or some were measured with other configurations, as an older program draws them.
+        """
+        paths = {table: parts / f"{table.name}.json.gz" for table in self.tables}
+        read = {table: Knowledge.read(path) for table, path in paths.items() if path.exists()}
+        done = {table: part for table, part in read.items() if part.recipe == self._how}
+        if not done:
+            raise StoreError(f"{parts} holds nothing of this recipe; see above why its tables failed")
+        first = next(iter(done.values()))
+        for table, part in done.items():
+            if part.configurations != first.configurations:
+                raise StoreError(f"{paths[table]} holds other configurations than the others; remove what is older")
+        tasks, groups = tuple(part.tasks[0] for part in done.values()), tuple(table.group for table in done)
+        measured = [Measured(part.tasks[0], part.losses[:, :, 0], part.costs[:, :, 0]) for part in done.values()]
+        return self._knowledge(tasks, groups, first.configurations, measured)
+
+    @property
+    def _how(self) -> dict[str, Any]:
+        """All but the tables, as the files keep it."""
+        told = {name: value for name, value in asdict(self).items() if name != "tables"}
+        return told | {"budgets": list(self.budgets)}
 
     def _knowledge(
         self,
@@ -127,7 +147,6 @@ class Recipe:
         configurations: Sequence[Mapping[str, Any]],
         measured: Sequence[Measured],
     ) -> Knowledge:
-        how = {name: value for name, value in asdict(self).items() if name != "tables"}
         return Knowledge(
             tasks,
             groups,
@@ -135,7 +154,7 @@ class Recipe:
             self.budgets,
             np.stack([m.losses for m in measured], axis=-1),
             np.stack([m.costs for m in measured], axis=-1),
-            how,
+            self._how,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -142,7 +143,7 @@ class Knowledge:
                 np.array(content["costs"], dtype=np.float64).reshape(shape),
                 content["recipe"],
             )
-        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        except (OSError, EOFError, ValueError, LookupError, TypeError, zlib.error) as error:
             raise StoreError(f"{path} cannot be read as knowledge: {error}; make it with metalearn.campaign") from error
 
 

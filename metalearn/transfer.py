@@ -28,15 +28,18 @@ OUTDONE = 95.0
 """A source whose median ranking loss exceeds this percentile of the target's has no weight: it cannot help."""
 
 
-def distances(a: Floats, b: Floats, levels: NDArray[np.int64]) -> Floats:
+def distances(a: Floats, b: Floats, levels: NDArray[np.int64], active: int) -> Floats:
     """(n, m) root mean square differences of points in [0, 1].
 
-    Two levels of a categorical hyperparameter, or an active and an inactive value (NaN), differ by 1; two inactive ones
-    by 0. The mean is over the hyperparameters that are active in at least one of any point.
+    Two levels of a categorical hyperparameter differ by 1; an active and an inactive value (NaN) by 0.87 to 1; two
+    inactive ones by 0.
+
+    Parameters
+    ----------
+    active: hyperparameters over which the mean is taken, >= 1; one number for a process, or it would have several
+        kernels.
     """
-    here, there = _spread(a, levels), _spread(b, levels)
-    active = max(1, int((~np.isnan(np.vstack([a, b]))).sum(axis=1).max()))
-    found: Floats = cdist(here, there) / np.sqrt(active)
+    found: Floats = cdist(_spread(a, levels), _spread(b, levels)) / np.sqrt(active)
     return found
 
 
@@ -90,7 +93,7 @@ class GP:
     @cached_property
     def _fit(self) -> tuple[float, float, Posterior]:
         """Length and noise of the largest marginal likelihood, and the process with them."""
-        r = distances(self.points, self.points, self.levels)
+        r = self._distances(self.points)
         fits = (
             (length, noise, Posterior.of(matern(r, length), self.standard, noise))
             for length in LENGTHS
@@ -101,7 +104,12 @@ class GP:
     def predict(self, points: Floats) -> tuple[Floats, Floats]:
         """Mean and standard deviation (m,) of the standardised loss."""
         length, _, posterior = self._fit
-        return posterior.predict(matern(distances(points, self.points, self.levels), length), 1.0)
+        return posterior.predict(matern(self._distances(points), length), 1.0)
+
+    def _distances(self, points: Floats) -> Floats:
+        """(m, n) to the process's own points, whose most hyperparameters active at once give the scale."""
+        active = int((~np.isnan(self.points)).sum(axis=1).max(initial=1))
+        return distances(points, self.points, self.levels, active)
 
     def left_out(self) -> Floats:
         """Each standardised loss (n,), predicted from the others."""

@@ -7,8 +7,6 @@ ends with it, and its workers with this process.
 from __future__ import annotations
 
 import json
-import os
-import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,10 +14,8 @@ from typing import Any
 
 from automl.batch.result import TaskResult, TaskState, write_result
 from automl.errors import AutoNetError
-from automl.interrupts import Presses
+from automl.interrupts import STDIN, Presses, end_with_parent
 from automl.taskfile import TaskFile
-
-STDIN = 0
 
 
 @dataclass(frozen=True)
@@ -78,18 +74,11 @@ def reason(error: BaseException) -> str:
     return text if isinstance(error, AutoNetError) and text else f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
-def _end_with_the_batch() -> None:
-    """Read on until nothing more can come, and then end at once: what has finished is in the store."""
-    while os.read(STDIN, 4096):
-        pass
-    os._exit(1)
-
-
 def main() -> None:
     """Run the job of standard input."""
     with open(STDIN, "rb", buffering=0, closefd=False) as given:
         job = Job.read(given.readline())
-    threading.Thread(target=_end_with_the_batch, daemon=True).start()
+    end_with_parent()  # what has finished is in the store
     attempt(job)
 
 

@@ -101,5 +101,7 @@ def quality(model: Any, rows: Split, metric: str) -> Quality:
     if rows.classes is None:
         values = np.asarray(outputs, dtype=np.float64)
         return Quality(Metric(metric).loss(rows.y_test, values[:, None]), float(r2_score(rows.y_test, values)))
+    if hasattr(model, "ensemble_"):  # AutoNet's own, whose labels go by thresholds
+        outputs = model.ensemble_.calibration.decided(outputs)
     loss = Metric(metric, rows.classes).loss(rows.y_test, outputs)
     return Quality(loss, float(np.mean(outputs.argmax(axis=1) == rows.y_test)))

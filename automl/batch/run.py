@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 
 from automl.batch.check import CheckedTask, check_tasks
@@ -20,6 +21,7 @@ from automl.errors import SettingError
 from automl.interrupts import taken
 from automl.runners.nursery import exit_reason
 from automl.runners.worker import thread_environment
+from metalearn import Store
 
 FREE_SHARE = 0.8
 """Share of the free memory that all tasks together may take."""
@@ -27,6 +29,7 @@ CHILD = (sys.executable, "-m", "automl.batch.child")
 STOP = signal.SIGINT if os.name == "posix" else signal.SIGTERM
 STORE = "runs.db"
 """The store in the folder of the results, where none is named."""
+IN_MEMORY = ("sqlite://", "sqlite:///", "sqlite:///:memory:")
 
 Listen = Callable[[TaskResult], None]
 
@@ -86,10 +89,11 @@ def run_checked(
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
         raise SettingError(f"jobs {jobs!r} must be a whole number of at least 1")
     folder = folder.absolute()
+    url, artefacts = _where(store, folder)
     folder.mkdir(parents=True, exist_ok=True)
     with claimed(folder):
+        Store(url, artefacts=artefacts).close()  # what is wrong with it is said once, before anything is run
         cores = max(1, int(joblib.cpu_count()) // jobs)
-        url, artefacts = _where(store, folder)
         children = Children(tuple(child), cores, listen)
         found = {task.name: kept(task, folder / task.name) for task in tasks}
         todo = [task for task in tasks if found[task.name] is None]
@@ -110,6 +114,8 @@ def kept(task: CheckedTask, folder: Path) -> TaskResult | None:
 def _where(store: str | Path | None, folder: Path) -> tuple[str, Path | None]:
     """URL of the store, and the folder of its runs' files where it has none beside it."""
     named = str(folder / STORE if store is None else store)
+    if named in IN_MEMORY:
+        raise SettingError(f"store {named!r} is in the memory of one process, and each task has its own; name a file")
     if "://" in named and not named.startswith("sqlite:///"):
         return named, folder / "artefacts"
     return f"sqlite:///{Path(named.removeprefix('sqlite:///')).absolute()}", None
@@ -184,15 +190,14 @@ class Children:
 
     def run(self, job: Job) -> TaskResult:
         """Run a job to its end, and read its result."""
-        job.folder.mkdir(parents=True, exist_ok=True)
-        (job.folder / RESULT).unlink(missing_ok=True)
-        with (job.folder / LOG).open("wb") as log:
-            process = self._start(job, log.fileno())
-            if process is None:
+        try:
+            code = self._code(job)
+        except OSError as error:  # its folder cannot be written, or no process be started: that is its own matter
+            result = TaskResult(job.task.name, TaskState.FAILED, job.digest, error=f"{type(error).__name__}: {error}")
+        else:
+            if code is None:
                 return TaskResult(job.task.name, TaskState.WAITING)
-            with process:
-                code = self._ended(process)
-        result = read_result(job.folder) or self._died(job, code)
+            result = read_result(job.folder) or self._died(job, code)
         self._tell(result)
         return result
 
@@ -210,6 +215,17 @@ class Children:
             for process in self._live:
                 process.kill()
 
+    def _code(self, job: Job) -> int | None:
+        """Exit code of the process of a job; None where no other may start."""
+        job.folder.mkdir(parents=True, exist_ok=True)
+        (job.folder / RESULT).unlink(missing_ok=True)
+        with (job.folder / LOG).open("wb") as log:
+            process = self._start(job, log.fileno())
+            if process is None:
+                return None
+            with process:
+                return self._ended(process)
+
     def _start(self, job: Job, log: int) -> subprocess.Popen[bytes] | None:
         with self._lock:
             if self.stopped:
@@ -225,8 +241,9 @@ class Children:
             )
             self._live.add(process)
         assert process.stdin is not None
-        process.stdin.write(job.line())
-        process.stdin.flush()  # and stays open: its end would end the child
+        with suppress(BrokenPipeError):  # of one that has died already: its exit code says why
+            process.stdin.write(job.line())
+            process.stdin.flush()  # and stays open: its end would end the child
         return process
 
     def _ended(self, process: subprocess.Popen[bytes]) -> int:

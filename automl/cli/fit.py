@@ -86,7 +86,7 @@ def resampling(folds: int | None, holdout: float | None) -> int | float | None:
 def _fit(table: Path, target: str, path: Path, kind: str, parameters: dict[str, Any]) -> None:
     from automl.data import kind_of, read_table, split_target
 
-    X, y = split_target(read_table(table), target)
+    X, y = split_target(read_table(table, target), target)
     chosen = kind_of(y, kind)
     why = f"{y.nunique()} distinct values of type {y.dtype}" if kind == "auto" else "as asked"
     say = output().print

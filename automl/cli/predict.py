@@ -52,7 +52,8 @@ def _predict(estimator: Any, table: pd.DataFrame, proba: bool, ignored: list[str
         raise SettingError("--proba: the model is a regressor, which has no classes; leave the option out")
     probabilities = estimator.predict_proba(X)
     columns = {f"probability_{label}": probabilities[:, k] for k, label in enumerate(estimator.classes_)}
-    return pd.DataFrame({"prediction": estimator.classes_[probabilities.argmax(axis=1)]} | columns)
+    labels = estimator.ensemble_.calibration.labels(probabilities, estimator.classes_)  # as `predict` decides
+    return pd.DataFrame({"prediction": labels} | columns)
 
 
 def _features(estimator: Any, table: pd.DataFrame, ignored: list[str]) -> Any:

@@ -11,6 +11,7 @@ import typer
 
 from automl.cli.terminal import Debug, readable_errors
 from automl.errors import DataError
+from automl.interrupts import terminations
 
 if TYPE_CHECKING:
     from automl.submission.problem import Format, Settings
@@ -20,7 +21,10 @@ UNFIT = 1
 Form = Annotated[
     str, typer.Option("--format", "-f", help="amlb, arrays, autodl, chalearn, codabench, kaggle or nas-unseen.")
 ]
-Budget = Annotated[float | None, typer.Option(help="Seconds for all data sets; else as the organisers say.")]
+Budget = Annotated[
+    float | None,
+    typer.Option(help="Seconds for all data sets, or (codabench) for each `fit`; else as the organisers say."),
+]
 MetricName = Annotated[
     str | None, typer.Option("--metric", help="A challenge's score such as bac_metric, or a scikit-learn scorer.")
 ]
@@ -67,14 +71,15 @@ def compete(
 
     SIGTERM and Ctrl-C end it as if the time were over: what was written stands.
     """
-    with readable_errors(debug):
+    with terminations() as asked, readable_errors(debug):
         from automl.submission.compete import compete as run
         from automl.submission.problem import Settings
 
-        run(source, output, Settings(form, budget, metric))
+        run(source, output, Settings(form, budget, metric), asked=asked)
 
 
 def _readable(chosen: Format, data: Path, settings: Settings) -> None:
+    from automl.submission.answers import metric_of
     from automl.submission.compete import read_all
 
     said: list[str] = []
@@ -84,6 +89,7 @@ def _readable(chosen: Format, data: Path, settings: Settings) -> None:
     if not problems:
         raise DataError(f"{data} holds no data set that can be read as {chosen.name}; check --format and the folder")
     for p in problems:
+        metric_of(p).check()
         rows = ", ".join(f"{count:,} {part}" for part, count in p.rows.items())
         typer.echo(f"{p.name}: {p.kind}, {p.metric}, rows to predict: {rows}")
 

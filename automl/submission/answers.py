@@ -16,7 +16,8 @@ Correction = Callable[[Floats], Floats]
 
 def metric_of(problem: Problem) -> Metric:
     """The problem's metric as the estimators know it."""
-    return Metric(problem.metric, None if problem.kind == "regression" else np.arange(max(2, problem.outputs)))
+    classes = None if problem.kind == "regression" else np.arange(max(2, problem.outputs))
+    return Metric(problem.metric, classes, several=problem.kind == "multilabel")
 
 
 def score_of(problem: Problem, outputs: Floats, targets: Floats) -> float:
@@ -28,9 +29,7 @@ def score_of(problem: Problem, outputs: Floats, targets: Floats) -> float:
     if problem.kind == "regression":
         return score_of_loss(problem, metric_of(problem).loss(targets[:, 0], outputs))
     if problem.kind == "multilabel":
-        two = Metric(problem.metric, np.arange(2))
-        columns = zip(targets.T.astype(np.int64), outputs.T, strict=True)
-        return score_of_loss(problem, float(np.mean([two.loss(y, as_classes(p[:, None])) for y, p in columns])))
+        return score_of_loss(problem, metric_of(problem).loss(targets.astype(np.int64), outputs))
     return score_of_loss(problem, metric_of(problem).loss(class_numbers(targets), as_classes(outputs)))
 
 
@@ -62,7 +61,7 @@ def tuned(problem: Problem, outputs: Floats, targets: Floats, seed: int = 0) -> 
     if not metric.judges_labels:
         return lambda p: p
     if problem.kind == "multilabel":
-        two, labels = Metric(problem.metric, np.arange(2)), range(targets.shape[1])
+        two, labels = metric.of_one(), range(targets.shape[1])
         each = [_factors(two, outputs[:, [k]], targets[:, [k]], seed) for k in labels]
         return lambda p: np.hstack([shifted(p[:, [k]], f) for k, f in enumerate(each)])
     factors = _factors(metric, outputs, targets, seed)

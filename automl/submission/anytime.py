@@ -6,9 +6,11 @@ not there) happens in children, which are killed when their time is over.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from automl.submission.guess import trivial_guess
@@ -20,6 +22,8 @@ QUICK_BY, QUICK_ENDS = 0.05, 0.5
 SEARCH_ENDS, LAST_EMIT = 0.8, 0.9
 LEAST_SEARCH = 3.0
 """Seconds in which a child can at least import what it needs."""
+MOST_START = 30.0
+"""Seconds that the start of a process may have taken; more is a clock of another kind."""
 
 Emit = Callable[[Problem, Predictions, float], bool]
 """Hands in a prediction with its validation score, greater is better; says whether it was taken."""
@@ -60,6 +64,20 @@ class Clock:
         return self.began + share * self.budget
 
 
+def process_began() -> float:
+    """`time.monotonic` value at which this process began, where the system tells; else now.
+
+    On a busy machine seconds pass before the first line of a program runs, and organisers count them.
+    """
+    now = time.monotonic()
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        age = now - ticks / os.sysconf("SC_CLK_TCK")  # both count from the start of the system
+    except (OSError, ValueError, IndexError):
+        return now
+    return now - age if 0 <= age < MOST_START else now
+
+
 def anytime(
     problems: Sequence[Problem],
     clock: Clock,
@@ -71,17 +89,17 @@ def anytime(
 
     Parameters
     ----------
-    problems: in the order in which they are searched; the time is shared out by their `seconds`, or evenly.
+    problems: in the order in which they are searched; the time is shared out in proportion to their `share`.
     emit: refuses what is not valid, in time and better than before.
     """
     for problem in problems:
         emit(problem, trivial_guess(problem), float("-inf"))
     _quick(problems, clock, emit, learners, log)
-    weights = [problem.seconds or 1.0 for problem in problems]
+    shares = [problem.share for problem in problems]
     for k, problem in enumerate(problems):
         now, last = time.monotonic(), clock.at(LAST_EMIT)
-        end = now + max(0.0, last - now) * weights[k] / sum(weights[k:])
-        until = end - (LAST_EMIT - SEARCH_ENDS) * clock.budget * weights[k] / sum(weights)
+        end = now + max(0.0, last - now) * shares[k] / sum(shares[k:])
+        until = end - (LAST_EMIT - SEARCH_ENDS) * clock.budget * shares[k] / sum(shares)
         if until - now < LEAST_SEARCH:
             log(f"{problem.name}: no time is left to search")
             continue

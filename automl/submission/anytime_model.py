@@ -16,11 +16,10 @@ import numpy as np
 from automl.submission.anytime import LAST_EMIT, Clock, anytime
 from automl.submission.children import Processes
 from automl.submission.formats.arrays import write_arrays
-from automl.submission.formats.autodl import as_table, problem_of
+from automl.submission.formats.autodl import Layout, problem_of
 from automl.submission.outlet import valid
-from automl.submission.problem import Data, Floats, Predictions, Problem
+from automl.submission.problem import DEFAULT_SECONDS, Data, Floats, Predictions, Problem
 
-DEFAULT_SECONDS = 1200.0
 NAME = "data"
 
 
@@ -35,7 +34,7 @@ class Model:
     def __init__(self, metadata: Any) -> None:
         self.done_training = False
         self._clock: Clock | None = None
-        self._train: tuple[np.ndarray, Floats] | None = None
+        self._train: tuple[Layout, np.ndarray, Floats] | None = None
         self._run: _Run | None = None
 
     def train(self, dataset: Any, remaining_time_budget: float | None = None) -> None:
@@ -43,7 +42,9 @@ class Model:
         if self._clock is None:
             self._clock = Clock(time.monotonic(), remaining_time_budget or DEFAULT_SECONDS)
             pairs = list(_pairs(dataset))
-            self._train = as_table([x for x, _ in pairs]), np.stack([y for _, y in pairs]).astype(np.float64)
+            tensors = [x for x, _ in pairs]
+            layout = Layout.of(tensors)
+            self._train = layout, layout.table(tensors), np.stack([y for _, y in pairs]).astype(np.float64)
         elif self._run is not None:
             self.done_training = not self._run.wait(self._clock.at(LAST_EMIT))
 
@@ -52,8 +53,9 @@ class Model:
         if self._run is None:
             assert self._train is not None
             assert self._clock is not None
-            X = as_table([x for x, _ in _pairs(dataset)])
-            self._run = _Run(Data(self._train[0], self._train[1], {"test": X}), self._clock)
+            layout, X, y = self._train
+            test = layout.table([x for x, _ in _pairs(dataset)])
+            self._run = _Run(Data(X, y, {"test": test}), self._clock)
             self._run.wait(self._clock.at(LAST_EMIT))
         return None if self.done_training else self._run.latest
 

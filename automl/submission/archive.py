@@ -15,6 +15,8 @@ MOST_BYTES = 300 * 2**20
 """Largest archive that AutoDL takes, which is the tightest limit of all formats."""
 DATE = (2020, 1, 1, 0, 0, 0)
 """Of all entries, so that the same contents give the same archive."""
+READABLE = 0o644
+"""Mode of all entries: whoever runs them may be another user than who unpacked them."""
 START = """\
 import os
 import sys
@@ -29,10 +31,14 @@ RUN = (
     '"""python run.py INPUT OUTPUT [PROGRAM]: predicts all data sets of a folder, at any time and never late."""\n\n'
     + START
     + """
-from automl.submission.problem import Settings
-from automl.submission.run import main
+from automl.interrupts import terminations  # noqa: E402
 
-sys.exit(main(sys.argv[1:], {settings!r}, program=HERE))
+with terminations() as asked:  # before all else is imported: who is asked to end by then still guesses
+    from automl.submission.problem import Settings
+    from automl.submission.run import main
+
+    code = main(sys.argv[1:], {settings!r}, program=HERE, asked=asked)
+sys.exit(code)
 """
 )
 
@@ -61,7 +67,9 @@ def write_archive(
     part = path.with_name(f"{path.name}.part")
     with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(entries):
-            archive.writestr(zipfile.ZipInfo(name, DATE), entries[name], zipfile.ZIP_DEFLATED)
+            entry = zipfile.ZipInfo(name, DATE)
+            entry.external_attr = READABLE << 16
+            archive.writestr(entry, entries[name], zipfile.ZIP_DEFLATED)
     part.replace(path)
     return tuple(sorted({name.partition("/")[0] for name in entries}))
 

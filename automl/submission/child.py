@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from automl.interrupts import end_with_parent
+from automl.submission.anytime import process_began
 from automl.submission.catalogue import form
 from automl.submission.children import Order, end_descendants
 from automl.submission.messages import Begun, Failed, Predicted, send
@@ -24,7 +26,8 @@ Answers = Iterator[tuple[Predictions, float]]
 def main() -> None:
     """Carry out the order on the command line; messages go to standard output, all that is printed to the log."""
     order = Order(**json.loads(sys.argv[1]))
-    began = time.monotonic()
+    began = process_began()  # its parent counts from then on
+    end_with_parent(lambda: end_descendants(os.getpid()))
     stream = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     for k, name in enumerate(order.names):

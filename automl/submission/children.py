@@ -53,7 +53,7 @@ class ProcessChild:
         path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "automl.submission.child", json.dumps(vars(order))],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # nothing comes, but its end: of this process, and so of the child
             stdout=subprocess.PIPE,
             env=os.environ | thread_environment(1) | {"PYTHONPATH": path},
             start_new_session=True,
@@ -88,6 +88,8 @@ class ProcessChild:
         else:
             self._process.kill()
         self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         if self._killed:
             return "its time was over"
         return "" if code in (0, None) else exit_reason(code)

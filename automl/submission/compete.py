@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -10,22 +9,16 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from automl.errors import AutoNetError
-from automl.submission.anytime import Clock, anytime
+from automl.interrupts import terminations
+from automl.submission.anytime import Clock, anytime, process_began
 from automl.submission.catalogue import form
 from automl.submission.children import Processes
 from automl.submission.guess import trivial_guess
 from automl.submission.outlet import Outlet
 from automl.submission.problem import Format, Problem, Settings
-
-DEFAULT_SECONDS = 1200.0
-"""Of a data set for which nobody says more."""
-
-
-MOST_START = 30.0
-"""Seconds that the start of a process may have taken; more is a clock of another kind."""
 
 
 class Stopped(BaseException):
@@ -38,6 +31,7 @@ def compete(
     settings: Settings,
     *,
     began: float | None = None,
+    asked: Sequence[int] = (),
     log: Callable[[str], None] | None = None,
 ) -> list[Problem]:
     """Predict all data sets of a folder, at any time and never late; the data sets that could be read.
@@ -48,46 +42,30 @@ def compete(
     Parameters
     ----------
     began: `time.monotonic` value from which the budget counts; None for the start of the process.
+    asked: how often SIGTERM came before, as `automl.interrupts.terminations` notes it.
     log: takes lines; None for standard error.
     """
     began = process_began() if began is None else began
     tell = _stamped(began, _to_stderr if log is None else log)
-    asked: list[int] = []
-    before = _on_terminate(lambda number, frame: asked.append(number))  # first the guesses: that takes no time
     chosen = form(settings.format)
-    problems = read_all(chosen, source, settings.metric, tell)
-    seconds = settings.seconds or sum(p.seconds or DEFAULT_SECONDS for p in problems)
-    clock = Clock(began, seconds)
-    outlet = Outlet(chosen, source, output, end=clock.at(0.97), log=tell)
-    _on_terminate(_stop)
-    try:
-        if asked:
-            raise Stopped
-        anytime(problems, clock, outlet.emit, Processes(settings.format, source, settings.metric), tell)
-    except (Stopped, KeyboardInterrupt):
-        _on_terminate(signal.SIG_IGN)
-        for problem in filter(outlet.lacks, problems):
-            outlet.emit(problem, trivial_guess(problem), float("-inf"))
-        tell("asked to end: what was written stands")
-    except Exception as error:
-        tell(f"{type(error).__name__}: {error}; what was written stands")
-    finally:
-        _on_terminate(before)
+    with terminations() as noted:  # first the guesses: that takes no time
+        problems = read_all(chosen, source, settings.metric, tell)
+        clock = Clock(began, settings.seconds or sum(p.share for p in problems))
+        outlet = Outlet(chosen, source, output, end=clock.at(0.97), log=tell)
+        try:
+            _on_terminate(_stop)
+            if asked or noted:
+                raise Stopped
+            anytime(problems, clock, outlet.emit, Processes(settings.format, source, settings.metric), tell)
+            _on_terminate(signal.SIG_IGN)  # all is done: there is nothing more to end
+        except (Stopped, KeyboardInterrupt):
+            _on_terminate(signal.SIG_IGN)
+            for problem in filter(outlet.lacks, problems):
+                outlet.emit(problem, trivial_guess(problem), float("-inf"))
+            tell("asked to end: what was written stands")
+        except Exception as error:
+            tell(f"{type(error).__name__}: {error}; what was written stands")
     return problems
-
-
-def process_began() -> float:
-    """`time.monotonic` value at which this process began, where the system tells; else now.
-
-    On a busy machine seconds pass before the first line of a program runs, and organisers count them.
-    """
-    now = time.monotonic()
-    try:
-        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-        age = now - ticks / os.sysconf("SC_CLK_TCK")  # both count from the start of the system
-    except (OSError, ValueError, IndexError):
-        return now
-    return now - age if 0 <= age < MOST_START else now
 
 
 def read_all(chosen: Format, source: Path, metric: str | None, log: Callable[[str], None]) -> list[Problem]:
@@ -112,11 +90,10 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
     raise Stopped
 
 
-def _on_terminate(handler: object) -> object:
-    """Set what SIGTERM does, where that is possible; what it did before."""
+def _on_terminate(handler: Any) -> None:
+    """Set what SIGTERM does, where that is possible."""
     with suppress(ValueError):  # only the main thread may
-        return signal.signal(signal.SIGTERM, handler)  # type: ignore[arg-type]
-    return signal.SIG_DFL
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _stamped(began: float, log: Callable[[str], None]) -> Callable[[str], None]:

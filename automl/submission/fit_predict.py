@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 import traceback
@@ -69,16 +70,24 @@ class FitPredict:
         return self._asked("predict_proba", X, lambda: shares)
 
     def save(self, path: str | Path) -> None:
-        """Keep the model where the program says; the guess alone is not kept."""
+        """Keep the model where the program says; of a forest that stood in, its guess alone."""
+        model, about = Path(path).with_suffix(".autonet"), Path(path).with_suffix(".json")
+        model.unlink(missing_ok=True)
         if hasattr(self._estimator, "save"):
-            self._estimator.save(Path(path).with_suffix(".autonet"))
+            self._estimator.save(model)
+        labels = None if self._labels is None else self._labels.tolist()
+        kept = {"labels": labels, "guess": self._guess.tolist(), "one_hot": self._one_hot}
+        about.write_text(json.dumps(kept), encoding="utf-8")
 
     def load(self, path: str | Path) -> Self:
         """Take back what `save` kept."""
         from automl.saving import load
 
-        self._estimator = load(Path(path).with_suffix(".autonet"))
-        self._labels = getattr(self._estimator, "classes_", None)
+        model, about = Path(path).with_suffix(".autonet"), Path(path).with_suffix(".json")
+        kept = json.loads(about.read_text(encoding="utf-8"))
+        self._labels = None if kept["labels"] is None else np.array(kept["labels"])
+        self._guess, self._one_hot = np.array(kept["guess"]), kept["one_hot"]
+        self._estimator = load(model) if model.exists() else None
         return self
 
     def _asked(self, method: str, X: Any, otherwise: Callable[[], np.ndarray]) -> np.ndarray:

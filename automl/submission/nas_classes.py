@@ -62,12 +62,12 @@ class NAS:
     """Chooses width, depth and learning rate of a residual network by short runs."""
 
     def __init__(self, train_loader: Any, valid_loader: Any, metadata: Any, clock: Any) -> None:
-        self._train, self._valid, self._metadata, self._clock = train_loader, valid_loader, metadata, clock
+        self._train, self._valid, self._clock = train_loader, valid_loader, clock
 
     def search(self) -> ResidualNet:
         x, _ = next(iter(self._train))
         shape = x.shape[1:]
-        classes = max(int(self._metadata.get("num_classes", 0)), _classes(self._train), _classes(self._valid))
+        classes = max(_classes(self._train), _classes(self._valid))
 
         def build(config: Mapping[str, Any]) -> ResidualNet:
             made = ResidualNet(shape[0], classes, min(shape[1:]), config["width"], config["blocks"])

@@ -5,6 +5,7 @@ Needs NumPy alone: a first prediction is written before anything else is importe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.challenge_metrics import Kind
+from automl.errors import SettingError
 
 Floats = NDArray[np.float64]
 Predictions = Mapping[str, Floats]
 """Part → (rows, outputs): probabilities in [0, 1], or values."""
+DEFAULT_SECONDS = 1200.0
+"""Of a data set for which nobody says more."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,11 @@ class Problem:
     @property
     def outputs(self) -> int:
         return len(self.prior)
+
+    @property
+    def share(self) -> float:
+        """Seconds of its own; where one budget is for several data sets, it is shared out in proportion to these."""
+        return self.seconds or DEFAULT_SECONDS
 
 
 @dataclass(frozen=True)
@@ -118,3 +127,7 @@ class Settings:
     format: str
     seconds: float | None = None
     metric: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.seconds is not None and not 0 < self.seconds < math.inf:
+            raise SettingError(f"budget {self.seconds!r} must be a number of seconds above 0; leave it out for theirs")

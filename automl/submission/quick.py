@@ -74,7 +74,8 @@ def _linear(problem: Problem, data: Data) -> Iterator[tuple[Predictions, float]]
 def _forest(problem: Problem) -> Any:
     from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
-    make = ExtraTreesRegressor if problem.kind == "regression" else ExtraTreesClassifier
+    # Several labels are values of 0 and 1: forests of classes want as many classes of each, also of one that never is.
+    make = ExtraTreesRegressor if problem.kind in ("regression", "multilabel") else ExtraTreesClassifier
     share = 1.0 if problem.kind == "regression" else "sqrt"
     return make(bootstrap=True, oob_score=True, warm_start=True, min_samples_leaf=2, max_features=share, random_state=0)
 
@@ -96,36 +97,29 @@ def _encoded(data: Data) -> dict[str, Any]:
 
 def _out_of_bag(problem: Problem, forest: Any, trees: int) -> Floats:
     """(n, outputs) predictions of each row by the trees that had not seen it; NaN where all had."""
-    if problem.kind == "regression":
-        return np.asarray(forest.oob_prediction_, dtype=np.float64)[:, None]
-    found = np.asarray(forest.oob_decision_function_, dtype=np.float64)
-    if problem.kind == "multilabel":  # (n, 2, labels) or, where a label never changes, what has no second column
-        shares = found[:, -1, :] if found.ndim == 3 else found
-    else:
-        shares = _columns(problem, found, forest.classes_)
-    return _smoothed(problem, shares, trees / np.e)
+    if hasattr(forest, "oob_prediction_"):
+        return _answers(problem, forest.oob_prediction_, (), trees / np.e)
+    return _answers(problem, forest.oob_decision_function_, forest.classes_, trees / np.e)
 
 
 def _predicted(problem: Problem, forest: Any, table: Any, trees: int) -> Floats:
+    if hasattr(forest, "oob_prediction_"):
+        return _answers(problem, forest.predict(table), (), trees)
+    return _answers(problem, forest.predict_proba(table), forest.classes_, trees)
+
+
+def _answers(problem: Problem, found: Any, classes: Any, trees: float) -> Floats:
+    """(rows, outputs) of what so many trees say: values, shares of labels, or shares of classes."""
+    values = np.asarray(found, dtype=np.float64).reshape(len(found), -1)
     if problem.kind == "regression":
-        return np.asarray(forest.predict(table), dtype=np.float64)[:, None]
-    found = forest.predict_proba(table)
-    if problem.kind == "multilabel":
-        shares = np.stack([_positive(p, c) for p, c in zip(found, forest.classes_, strict=True)], axis=1)
-    else:
-        shares = _columns(problem, found, forest.classes_)
-    return _smoothed(problem, shares, trees)
-
-
-def _positive(shares: Floats, classes: Any) -> Floats:
-    """Share of class 1, which may be the only one or none."""
-    return np.asarray(shares[:, list(classes).index(1)] if 1 in classes else np.zeros(len(shares)))
+        return values
+    return _smoothed(problem, values if problem.kind == "multilabel" else _columns(problem, values, classes), trees)
 
 
 def _columns(problem: Problem, shares: Floats, classes: Any) -> Floats:
     """Shares in the columns of the problem's outputs; 0 for a class that was not there."""
     if problem.kind == "binary":
-        return _positive(shares, classes)[:, None]
+        return np.asarray(shares[:, classes == 1].sum(axis=1, keepdims=True))
     whole = np.zeros((len(shares), problem.outputs))
     whole[:, classes.astype(int)] = shares
     return whole

@@ -18,19 +18,20 @@ READY = "res"
 """Folder of an archive with predictions that are ready."""
 
 
-def main(arguments: Sequence[str], settings: Settings, *, program: str) -> int:
+def main(arguments: Sequence[str], settings: Settings, *, program: str, asked: Sequence[int] = ()) -> int:
     """Run in the place of the organisers' sample code.
 
     Parameters
     ----------
     arguments: INPUT OUTPUT …, or --input_dir=INPUT --output_dir=OUTPUT …
     program: the folder of the unpacked archive.
+    asked: as of `compete`.
     """
     try:
         source, output = places(arguments)
         chosen = form(settings.format)
         if not _handed_in(chosen, source, Path(program) / READY, output):
-            compete(source, output, settings)
+            compete(source, output, settings, asked=asked)
     except Exception:
         traceback.print_exc(file=sys.stderr)
     return 0

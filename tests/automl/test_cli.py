@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 import automl
 from automl.batch.run import run_checked
+from automl.calibration import Calibration
 from automl.cli import app
 from automl.cli.terminal import one_line
 from automl.data import write_table
@@ -94,6 +97,17 @@ def test_predict_without_a_file_prints_csv_and_takes_columns_in_any_order(home: 
     answer, other = call("predict", model, home / "turned.csv"), call("predict", model, home / "features.csv")
     assert answer.stdout.startswith("prediction\n")
     assert answer.stdout == other.stdout
+
+
+def test_predictions_are_the_same_with_and_without_their_probabilities(home: Path, fitted: Result) -> None:
+    model = automl.load(home / "made" / "model.autonet")
+    strict = replace(model.ensemble_, calibration=Calibration(factors=(1.0, 100.0)))  # "low" unless "high" is certain
+    model.ensemble_ = strict
+    model.save(home / "strict.autonet")
+    answers = [call("predict", home / "strict.autonet", home / "features.csv", *words) for words in ((), ("--proba",))]
+    plain, beside = (pd.read_csv(StringIO(answer.stdout)) for answer in answers)
+    assert plain["prediction"].tolist() == beside["prediction"].tolist()
+    assert (beside["prediction"] == "low").sum() > (beside["probability_low"] > 0.5).sum()
 
 
 def test_predict_names_a_missing_and_an_extra_column_and_ignores_what_it_is_told_to(home: Path, fitted: Result) -> None:

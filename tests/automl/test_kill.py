@@ -26,7 +26,7 @@ def test_a_killed_search_repeats_and_loses_nothing() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="uses signals")
 def test_a_killed_batch_repeats_and_loses_nothing() -> None:
-    words = ["--tasks", "3", "--kills", "2", "--n-trials", "3"]
+    words = ["--tasks", "3", "--kills", "2", "--n-trials", "6"]
     done = subprocess.run(
         [sys.executable, str(BENCHMARKS / "batch_kill.py"), *words], capture_output=True, text=True, timeout=600
     )

@@ -45,6 +45,23 @@ def test_a_file_that_is_no_table_is_named(tmp_path: Path, name: str, content: st
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize("ending", [".csv", ".tsv.gz"])
+def test_words_for_what_is_missing_are_classes_of_a_target_of_text(tmp_path: Path, ending: str) -> None:
+    table = pd.DataFrame({"a": ["x", "NA", "y"], "label": ["NA", "None", "some"], "number": ["1", "NA", "2"]})
+    path = tmp_path / f"table{ending}"
+    write_table(table, path)
+    read = read_table(path, "label")
+    assert read["label"].tolist() == ["NA", "None", "some"]
+    assert read["a"].isna().tolist() == [False, True, False]  # of features, only what the target is asked for changes
+    assert read_table(path, "number")["number"].isna().tolist() == [False, True, False]
+    assert read_table(path, "none such").equals(read_table(path))
+
+
+def test_an_empty_cell_of_a_target_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,y\n1,None\n2,\n3,b\n")
+    assert read_table(tmp_path / "t.csv", "y")["y"].isna().tolist() == [False, True, False]
+
+
 def test_the_target_must_be_a_column_beside_others() -> None:
     table = sklearn_table("iris")
     with pytest.raises(DataError, match="no column 'targt'; did you mean 'target'"):

@@ -1,11 +1,13 @@
-"""kill -9 of a whole batch at random moments: the same summary, and no finished trial is repeated.
+"""kill -9 of a whole batch in the middle of its searches: the same summary, and no finished trial is repeated.
 
     python tests/benchmarks/batch_kill.py --tasks 10 --kills 3 --out batch_kill.json
 
-`autonet batch` runs small tasks of five tables, two at once, and its process group is killed at a random moment; the
-same command starts again until the kills are used up, and then ends undisturbed. Required, beside a batch that was
-never killed:
+`autonet batch` runs small tasks of five tables, two at once. As soon as a search that is not over has finished a trial
+since the start, and a random moment later, the process group is killed; the same command starts again until the kills
+are used up, and then ends undisturbed. Required, beside a batch that was never killed:
 
+* so many kills left a search with finished trials behind, for the next start to go on with; one that came too late for
+  that is reported, and another one follows;
 * the same summary, task by task, but for seconds;
 * what has finished stays as it is: each trial's record and cost, and the file of each result; nothing is lost;
 * one run a task in the store, complete, with as many trials as were asked for;
@@ -33,11 +35,16 @@ import numpy as np
 import psutil
 from common import Output, parser, show
 
+from metalearn import Store
+
 TABLES = ("iris", "wine", "breast_cancer", "diabetes", "digits")
 FAMILIES = (["linear"], ["linear", "gradient_boosting"])
 JOBS = 2
+STORE = "runs.db"
 LINGER = 30.0
 """Seconds that what a killed process has started may take to end."""
+POLL, LATER = 0.02, 0.1
+"""Seconds between two looks at the store, and by which a kill comes later at most."""
 State = dict[str, str]
 """What has finished → all that is recorded of it, as text: seconds of trials included."""
 
@@ -50,6 +57,7 @@ class Kill:
     ----------
     after: seconds from the start of the command.
     results, trials: tasks with a result, and finished trials in the store, at that moment.
+    under_way: finished trials of searches that were not over.
     changed, lost: what had finished before this start and is not as it was, or is gone.
     left_over: processes of the batch that are alive after `LINGER`.
     """
@@ -57,6 +65,7 @@ class Kill:
     after: float
     results: int
     trials: int
+    under_way: int
     changed: tuple[str, ...]
     lost: tuple[str, ...]
     left_over: int
@@ -97,21 +106,33 @@ def kill(process: subprocess.Popen[bytes]) -> int:
     return len(psutil.wait_procs(below, timeout=LINGER)[1])
 
 
-def finished(folder: Path) -> tuple[State, State]:
-    """Results and trials that have finished."""
-    from metalearn import Store
+def finished_trials(store: Store, *, under_way: bool = False) -> State:
+    """Trials that have finished, of all searches or of those that are not over."""
+    runs = [run for run in store.runs() if not (under_way and run.finished)]
+    over = {run.id: [record for record in store.trials(run) if record.state != "running"] for run in runs}
+    return {f"run {run}, trial {each.number}": repr(astuple(each)) for run, records in over.items() for each in records}
 
+
+def wait_for_progress(process: subprocess.Popen[bytes], folder: Path, before: State) -> int | None:
+    """Wait until a search that is not over has finished a trial that was not before, or for the process's exit code."""
+    while not (folder / STORE).exists():
+        if process.poll() is not None:
+            return process.returncode
+        time.sleep(POLL)
+    with Store(f"sqlite:///{folder / STORE}") as store:
+        while process.poll() is None and finished_trials(store, under_way=True).keys() <= before.keys():
+            time.sleep(POLL)
+    return process.returncode
+
+
+def finished(folder: Path) -> tuple[State, State, int]:
+    """Results and trials that have finished, and how many of the trials are of searches that are not over."""
     results = {
         path.parent.name: f"{path.stat().st_mtime_ns} {path.read_text(encoding='utf-8')}"
         for path in folder.glob("*/result.json")
     }
-    trials: State = {}
-    if (folder / "runs.db").exists():
-        with Store(f"sqlite:///{folder / 'runs.db'}") as store:
-            for run in store.runs():
-                over = [record for record in store.trials(run) if record.state != "running"]
-                trials |= {f"run {run.id}, trial {record.number}": repr(astuple(record)) for record in over}
-    return results, trials
+    with Store(f"sqlite:///{folder / STORE}") as store:
+        return results, finished_trials(store), len(finished_trials(store, under_way=True))
 
 
 def summary(folder: Path) -> list[dict[str, Any]]:
@@ -125,9 +146,7 @@ def summary(folder: Path) -> list[dict[str, Any]]:
 
 def whole(folder: Path, count: int, n_trials: int) -> bool:
     """Whether the store holds one complete run a task, each with as many trials as were asked for."""
-    from metalearn import Store
-
-    with Store(f"sqlite:///{folder / 'runs.db'}") as store:
+    with Store(f"sqlite:///{folder / STORE}") as store:
         runs = store.runs()
         trials = [len(store.trials(run)) for run in runs]
         clean = not store.problems()
@@ -146,24 +165,25 @@ def run_kills(place: Path, count: int, n_trials: int, kills: int, seed: int) -> 
     found: list[Kill] = []
     before: State = {}
     while True:
+        began = time.monotonic()
         process = start(tasks, killed)
-        # On average, the kills fall into three quarters of the batch.
-        after = float(rng.uniform(0, 1.5 * seconds / max(1, kills))) if len(found) < kills else None
-        try:
-            code = process.wait(after)
+        hit = sum(each.under_way > 0 for each in found)
+        if hit == kills or wait_for_progress(process, killed, before) is not None:
+            code = process.wait()
             break
-        except subprocess.TimeoutExpired:
-            left_over = kill(process)
-        results, trials = finished(killed)
+        time.sleep(float(rng.uniform(0, LATER)))
+        after, left_over = time.monotonic() - began, kill(process)
+        results, trials, under_way = finished(killed)
         changed, lost = differences(before, results | trials)
-        found.append(Kill(after or 0.0, len(results), len(trials), changed, lost, left_over))
+        found.append(Kill(after, len(results), len(trials), under_way, changed, lost, left_over))
         before = results | trials
-    results, trials = finished(killed)
+    results, trials, _ = finished(killed)
     changed, lost = differences(before, results | trials)
     expected, got = summary(undisturbed), summary(killed)
     facts = {
         "tasks": count,
         "kills": len(found),
+        "kills_under_way": hit,
         "seconds_undisturbed": seconds,
         "code": code,
         "changed": changed,
@@ -172,7 +192,7 @@ def run_kills(place: Path, count: int, n_trials: int, kills: int, seed: int) -> 
         "same_summary": got == expected,
         "differing": [a["name"] for a, b in zip(got, expected, strict=True) if a != b],
     }
-    right = code == 0 and not changed and not lost and facts["whole"] and facts["same_summary"] and len(found) == kills
+    right = code == 0 and not changed and not lost and facts["whole"] and facts["same_summary"] and hit == kills
     return found, facts | {"passed": right and all(each.passed for each in found)}
 
 

@@ -23,7 +23,7 @@ import psutil
 from automl.challenge_metrics import challenge_score, learning_curve_area, present_auc
 from automl.submission.archive import write_archive
 from automl.submission.catalogue import form
-from automl.submission.formats.autodl import Records, as_table
+from automl.submission.formats.autodl import Layout, Records
 from automl.submission.problem import Problem, Settings
 
 CLEAN = {"OMP_NUM_THREADS": "1"}
@@ -244,7 +244,7 @@ def autodl(folder: Path, seconds: float = 120.0) -> None:
     print(
         f"| raw pixels | {learning_curve_area([took], [pixels], seconds):.4f} | NAUC {pixels:.4f} after {took:.2f} s |"
     )
-    print(f"features of a picture: {as_table([train[0][0]]).shape[1]}")
+    print(f"features of a picture: {Layout.of([train[0][0]]).table([train[0][0]]).shape[1]}")
 
 
 def main() -> None:

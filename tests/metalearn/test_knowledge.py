@@ -40,7 +40,10 @@ def test_a_file_gives_back_what_was_written_to_six_digits(tmp_path: Path) -> Non
     assert (tmp_path / "k.json.gz").read_bytes() == first
 
 
-@pytest.mark.parametrize("content", [b"nothing", gzip.compress(b"{}"), gzip.compress(b'{"format": 99}'), b""])
+DAMAGED = gzip.compress(bytes(range(256)) * 8)[:20] + b"\xff" * 20
+
+
+@pytest.mark.parametrize("content", [b"nothing", gzip.compress(b"{}"), gzip.compress(b'{"format": 99}'), b"", DAMAGED])
 def test_a_file_that_is_no_knowledge_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "k.json.gz").write_bytes(content)
     with pytest.raises(StoreError, match=r"k\.json\.gz"):
@@ -96,7 +99,7 @@ class Fake(ModuleType):
         budgets: Sequence[float],
         **limits: Any,
     ) -> Measured:
-        assert limits == {"rows": 10, "seconds": 1.0, "seed": 3}
+        assert limits == {"rows": 10, "seconds": 1.0, "seed": configurations[0]["x"]}
         with (path.parent / "asked").open("a") as asked:
             asked.write(f"{path.stem}\n")
         if path.stem == "broken" and not (path.parent / "mended").exists():
@@ -149,6 +152,33 @@ def test_a_table_that_fails_is_told_and_measured_again_while_the_others_are_kept
         "seconds": 1.0,
         "seed": 3,
     }
+
+
+def gathered(recipe: Path) -> Knowledge:
+    """What the campaign gives, without its processes."""
+    read, parts = Recipe.read(recipe), recipe.parent / "parts"
+    parts.mkdir(exist_ok=True)
+    for table in read.tables:
+        read.measured(table, recipe.parent, parts)
+    return read.gathered(parts)
+
+
+def test_what_another_recipe_measured_is_measured_again_and_groups_are_those_of_the_recipe(
+    recipe: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mended").touch()
+    gathered(recipe)
+    for old, new in (('"regression", "a"', '"regression", "of a"'), ("seed = 3", "seed = 5")):
+        recipe.write_text(recipe.read_text().replace(old, new))
+        known = gathered(recipe)
+    assert (tmp_path / "asked").read_text().split() == ["one", "broken", "two"] * 2
+    assert known.groups == ("of a", "b", "c")
+    assert known.full[:, 0].tolist() == [5, 6]
+
+
+def test_a_recipe_none_of_whose_tables_was_measured_says_so(recipe: Path, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="holds nothing of this recipe"):
+        Recipe.read(recipe).gathered(tmp_path)
 
 
 # What a store knows

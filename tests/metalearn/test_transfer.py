@@ -28,7 +28,7 @@ def model(n: int, seed: int, sign: float = 1.0, noise: float = 0.0) -> GP:
 def test_distances_of_levels_gaps_and_numbers() -> None:
     levels = np.array([3, 0])
     points = np.array([[0.5 / 3, 0.2], [1.5 / 3, 0.2], [0.5 / 3, NAN], [NAN, NAN]])
-    found = distances(points, points, levels) ** 2 * 2  # two hyperparameters are active at most
+    found = distances(points, points, levels, 2) ** 2 * 2
     off = 0.3**2 + 0.75  # an absent number against 0.2: height and the way to the middle
     assert found == pytest.approx(
         np.array([[0, 1, off, 1 + off], [1, 0, 1 + off, 1 + off], [off, 1 + off, 0, 1], [1 + off, 1 + off, 1, 0]]),
@@ -45,6 +45,17 @@ def test_predictions_are_those_of_scikit_learn_with_the_same_kernel() -> None:
     mean, deviation = theirs.predict(new, return_std=True)
     assert ours.predict(new)[0] == pytest.approx(mean, abs=1e-6)
     assert ours.predict(new)[1] == pytest.approx(deviation, abs=1e-5)
+
+
+def test_a_prediction_does_not_depend_on_what_else_is_predicted() -> None:
+    rng = np.random.default_rng(0)
+    points = np.column_stack([rng.random((10, 2)), np.full(10, NAN)])
+    process = GP(points, smooth(points), np.zeros(3, dtype=int))
+    new = np.array([[0.1, 0.2, NAN], [0.1, 0.2, 0.3]])  # the second has more active hyperparameters than any point
+    mean, deviation = process.predict(new)
+    alone = process.predict(new[:1])
+    assert (mean[0], deviation[0]) == pytest.approx((alone[0][0], alone[1][0]), rel=1e-12)
+    assert process.predict(points[:1])[0] == pytest.approx(process.standard[:1], abs=0.05)
 
 
 def test_left_out_predictions_are_those_of_models_without_the_row() -> None:

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from automl.challenge_metrics import Kind
-from automl.data import MOST_LABELS
+from automl.data import read_text
 from automl.errors import DataError
-from automl.submission.problem import Data, Floats, Predictions, Problem, Settings
+from automl.submission.cells import labels_of, targets_of
+from automl.submission.problem import Data, Predictions, Problem, Settings
 
 ABOUT, ANSWER = "task.json", "predictions.csv"
 METRICS = {
@@ -49,20 +50,20 @@ class AMLB:
     def read(self, source: Path, name: str, metric: str | None = None) -> Problem:
         about = _about(source, name)
         cells = _column(about["train"], about["target"])
-        classes = tuple(about.get("classes") or _classes(cells))
+        classes = tuple(about.get("classes") or labels_of(cells))
         kind: Kind = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
         asked = METRICS.get(about.get("metric", ""))
         rows = {"test": len(_column(about["test"], None))}
-        targets = _targets(cells, classes)
+        targets = targets_of(cells, classes)
         return Problem.of(name, kind, metric or asked or USUAL[kind], targets, rows=rows, labels=classes)
 
     def data(self, source: Path, problem: Problem) -> Data:
         import pandas as pd
 
         about = _about(source, problem.name)
-        train = pd.read_csv(about["train"], dtype={about["target"]: str}, low_memory=False)
+        train = pd.read_csv(about["train"], low_memory=False).drop(columns=about["target"])
         test = pd.read_csv(about["test"], low_memory=False)
-        targets = _targets(train.pop(about["target"]).fillna("").tolist(), problem.labels)
+        targets = targets_of(read_text(Path(about["train"]), [about["target"]])[about["target"]], problem.labels)
         known = np.isfinite(targets).all(axis=1)
         columns = [name for name in train.columns if name in test.columns]
         return Data(train[columns][known].reset_index(drop=True), targets[known], {"test": test[columns]})
@@ -119,22 +120,3 @@ def _column(path: str, name: str | None) -> list[str]:
         raise DataError(f"{path} has no column {name!r} (columns: {', '.join(header[:10])}); name the target")
     place = 0 if name is None else header.index(name)
     return [row[place] for row in rows if row]
-
-
-def _classes(cells: Sequence[str]) -> list[str]:
-    """Labels, sorted; none where the cells are numbers of many values."""
-    distinct = sorted({cell for cell in cells if cell})
-    try:
-        values = [float(cell) for cell in distinct]
-    except ValueError:
-        return distinct
-    return distinct if len(distinct) <= MOST_LABELS and all(v % 1 == 0 for v in values) else []
-
-
-def _targets(cells: Sequence[str], classes: Sequence[str]) -> Floats:
-    if not classes:
-        return np.array([[float(cell) if cell else np.nan] for cell in cells])
-    place = {label: k for k, label in enumerate(classes)}
-    codes = np.array([place.get(cell, -1) for cell in cells])
-    one_hot = np.where(codes[:, None] < 0, np.nan, codes[:, None] == np.arange(len(classes)))
-    return one_hot[:, 1:] if len(classes) == 2 else one_hot

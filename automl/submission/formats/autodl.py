@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -102,7 +103,8 @@ class AutoDL:
     def data(self, source: Path, problem: Problem) -> Data:
         folder = source / f"{problem.name}.data"
         train, test = list(Records(folder / "train")), list(Records(folder / "test"))
-        tables = as_table([x for x, _ in train]), as_table([x for x, _ in test])
+        layout = Layout.of([x for x, _ in train])
+        tables = [layout.table([x for x, _ in part]) for part in (train, test)]
         return Data(tables[0], np.stack([y for _, y in train]).astype(np.float64), {"test": tables[1]})
 
     def files(self, source: Path, problem: Problem, predictions: Predictions, number: int) -> Mapping[str, bytes]:
@@ -157,18 +159,52 @@ def tensor(example: Example, sides: tuple[int, int]) -> np.ndarray:
     raise DataError(f"an example holds {sorted(example.steps)}; compressed pictures and dense numbers can be read")
 
 
-def as_table(tensors: Sequence[Any]) -> np.ndarray:
-    """(n, d) numbers: features of pictures, the numbers themselves where all have as many, else statistics of them."""
-    arrays = [np.asarray(x, dtype=np.float32) for x in tensors]
-    if not arrays:
-        return np.empty((0, 0), np.float32)
-    if min(min(x.shape[1:3]) for x in arrays) >= LEAST_SIDE:
-        frames = [x[np.linspace(0, len(x) - 1, min(FRAMES, len(x))).astype(int)] for x in arrays]
-        return np.stack([features(list(x)).mean(axis=0) for x in frames])
-    if len({x.shape for x in arrays}) == 1:
-        return np.stack([x.ravel() for x in arrays])
-    quantiles = (0, 0.1, 0.25, 0.5, 0.75, 0.9, 1)
-    rows = [x.reshape(len(x), -1) for x in arrays]
-    width = min(x.shape[1] for x in rows)
-    parts = [np.concatenate([np.quantile(x[:, :width], quantiles, axis=0).ravel(), [len(x)]]) for x in rows]
-    return np.stack(parts).astype(np.float32)
+@dataclass(frozen=True)
+class Layout:
+    """How tensors become rows of one length; learned from the training examples, so that others become the same.
+
+    Attributes
+    ----------
+    kind: of pictures features, of tensors of one shape the numbers themselves, of others statistics over the frames.
+    width: channels of the pictures, or numbers of a tensor or a frame.
+    """
+
+    kind: Literal["pictures", "numbers", "statistics"]
+    width: int
+
+    @classmethod
+    def of(cls, tensors: Sequence[Any]) -> Layout:
+        """The layout of (frames, rows, columns, channels) tensors, at least one."""
+        shapes = [np.shape(x) for x in tensors]
+        if min(min(shape[1:3]) for shape in shapes) >= LEAST_SIDE:
+            return cls("pictures", max(shape[3] for shape in shapes))
+        if len(set(shapes)) == 1:
+            return cls("numbers", math.prod(shapes[0]))
+        return cls("statistics", min(math.prod(shape[1:]) for shape in shapes))
+
+    def table(self, tensors: Sequence[Any]) -> np.ndarray:
+        """(n, d) float32 of tensors; NaN where one has fewer numbers than are looked at."""
+        arrays = [np.asarray(x, dtype=np.float32) for x in tensors]
+        if not arrays:
+            return np.empty((0, self.width), np.float32)
+        if self.kind == "pictures":
+            seen = [x[np.linspace(0, len(x) - 1, min(FRAMES, len(x))).astype(int)] for x in arrays]
+            return np.stack([features(list(_in_channels(x, self.width))).mean(axis=0) for x in seen])
+        if self.kind == "numbers":
+            return np.stack([_of_width(x.reshape(1, -1), self.width)[0] for x in arrays])
+        frames = [_of_width(x.reshape(len(x), -1), self.width) for x in arrays]
+        quantiles = (0, 0.1, 0.25, 0.5, 0.75, 0.9, 1)
+        parts = [np.concatenate([np.quantile(x, quantiles, axis=0).ravel(), [len(x)]]) for x in frames]
+        return np.stack(parts).astype(np.float32)
+
+
+def _in_channels(frames: np.ndarray, channels: int) -> np.ndarray:
+    """Pictures (frames, rows, columns, channels) in so many channels: a grey one has the same number in all."""
+    if frames.shape[3] == channels:
+        return frames
+    return np.repeat(frames.mean(axis=3, keepdims=True), channels, axis=3)
+
+
+def _of_width(rows: np.ndarray, width: int) -> np.ndarray:
+    """Rows cut off, or filled with NaN."""
+    return np.pad(rows[:, :width], ((0, 0), (0, max(0, width - rows.shape[1]))), constant_values=np.nan)

@@ -6,6 +6,7 @@ Nothing is believed of `NAME_public.info` that can be counted: rows, columns and
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,11 +51,12 @@ class ChaLearn:
         kind = _kind(info, targets)
         named = metric or info.get("metric", "")
         known = ALIASES.get(named, named) in CHALLENGE_METRICS
+        blank = _layout(info, _place(source, name, "_train.data")) != "dense"
         rows = {}
         for part in PARTS:
             path = _place(source, name, f"_{part}.data")
             if path.is_file():
-                rows[part] = _count(path, blank=_is_sparse(info))
+                rows[part] = _count(path, blank=blank)
         if not rows:
             raise DataError(f"{name}: there is neither {name}_valid.data nor {name}_test.data; add what to predict")
         return Problem.of(
@@ -169,7 +171,7 @@ def _info(path: Path) -> dict[str, str]:
 
 def _number(value: str | None) -> float | None:
     try:
-        return float(value) if value is not None and float(value) > 0 else None
+        return float(value) if value is not None and 0 < float(value) < math.inf else None
     except ValueError:
         return None
 
@@ -204,10 +206,6 @@ def _kind(info: Mapping[str, str], targets: Floats) -> Kind:
     return "multiclass" if zero_one and (targets.sum(axis=1) == 1).all() else "multilabel"
 
 
-def _is_sparse(info: Mapping[str, str]) -> bool:
-    return info.get("is_sparse", "0") == "1"
-
-
 def _count(path: Path, *, blank: bool) -> int:
     """Lines of a file; a blank one is a row of zeros in a sparse file, and nothing in a dense one."""
     rows, last = 0, b"\n"
@@ -228,7 +226,7 @@ def _layout(info: Mapping[str, str], path: Path) -> str:
         return "dense"
     if any(b":" in line for line in filled):
         return "sparse"
-    if _is_sparse(info) or len({len(line.split()) for line in filled}) > 1:
+    if info.get("is_sparse") == "1" or len({len(line.split()) for line in filled}) > 1:
         return "binary"
     return "dense"
 

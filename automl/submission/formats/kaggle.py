@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from automl.challenge_metrics import Kind
-from automl.data import MOST_LABELS
+from automl.data import read_text
 from automl.errors import DataError
+from automl.submission.cells import are_numbers, labels_of, targets_of
 from automl.submission.problem import Data, Floats, Predictions, Problem, Settings
 
 TRAIN, TEST, SAMPLE, ANSWER = "train.csv", "test.csv", "sample_submission.csv", "submission.csv"
@@ -90,10 +90,9 @@ class Kaggle:
         sample, (header, rows) = _sample(source), _head(source / TRAIN)
         wanted = _wanted(sample, header, rows, _header(source / TEST))
         index = sample.header[0]
-        texts = dict.fromkeys(wanted.targets, str)
-        train = pd.read_csv(source / TRAIN, dtype=texts, keep_default_na=True, low_memory=False)
+        train = pd.read_csv(source / TRAIN, low_memory=False)
         test = pd.read_csv(source / TEST, low_memory=False)
-        targets = _targets(wanted, {name: train[name].fillna("").tolist() for name in wanted.targets})
+        targets = _targets(wanted, read_text(source / TRAIN, wanted.targets))
         known = np.isfinite(targets).all(axis=1)
         if index in test.columns:  # rows of the sample's ids, in its order; one that is not there is empty
             test.index = pd.Index(_as_text(source / TEST, index))
@@ -188,12 +187,12 @@ def _wanted(sample: _Sample, header: Sequence[str], rows: Sequence[Sequence[str]
             )
         target = own[0]
     cells = [row[header.index(target)] for row in rows]
-    classes = _classes(cells, sample.answers) if len(asked) == 1 else tuple(asked)
     if len(asked) > 1:
-        return _Wanted((target,), _matching(classes, set(cells), target), SHARES)
+        return _Wanted((target,), _matching(asked, set(cells), target), SHARES)
+    classes = labels_of(cells)
     if not classes:
         return _Wanted((target,), (), VALUES)
-    shares = _are_numbers(sample.answers) and any("." in a or a not in classes for a in sample.answers)
+    shares = are_numbers(sample.answers) and any("." in a or a not in classes for a in sample.answers)
     return _Wanted((target,), classes, SHARES if shares and len(classes) == 2 else LABELS)
 
 
@@ -208,33 +207,9 @@ def _matching(columns: tuple[str, ...], labels: set[str], target: str) -> tuple[
     return tuple(found)
 
 
-def _classes(cells: Sequence[str], answers: Sequence[str]) -> tuple[str, ...]:
-    """The labels of a target, or () where it holds values: many distinct numbers, or numbers that are not whole."""
-    present = [cell for cell in cells if cell != ""]
-    distinct = sorted(set(present))
-    if not _are_numbers(distinct):
-        return tuple(distinct)
-    few = len(distinct) <= min(MOST_LABELS, len(present) / 2)
-    whole = all(float(cell) % 1 == 0 for cell in distinct)
-    return tuple(sorted(distinct, key=float)) if few and whole and len(distinct) > 1 else ()
-
-
-def _are_numbers(cells: Sequence[str]) -> bool:
-    try:
-        return bool(np.isfinite([float(cell) for cell in cells]).all())
-    except ValueError:
-        return False
-
-
 def _targets(wanted: _Wanted, columns: Mapping[str, Sequence[str]]) -> Floats:
     """(n, outputs); NaN in rows without a target or of an unknown label."""
-    if not wanted.classes:
-        values = [[float(cell) if cell else np.nan for cell in columns[name]] for name in wanted.targets]
-        return np.array(values, dtype=np.float64).T
-    place: dict[str, Any] = {label: k for k, label in enumerate(wanted.classes)}
-    codes = np.array([place.get(cell, -1) for cell in columns[wanted.targets[0]]])
-    one_hot = np.where(codes[:, None] < 0, np.nan, codes[:, None] == np.arange(len(wanted.classes)))
-    return one_hot[:, 1:] if len(wanted.classes) == 2 else one_hot
+    return np.hstack([targets_of(columns[name], wanted.classes) for name in wanted.targets])
 
 
 def _cells(wanted: _Wanted, sample: _Sample, predictions: Floats) -> Sequence[Sequence[str]]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,13 +31,11 @@ class NASUnseen:
 
     def read(self, source: Path, name: str, metric: str | None = None) -> Problem:
         folder = _folder(source, name)
-        about = _about(folder)
         y = np.concatenate([np.load(folder / f"{part}_y.npy").ravel() for part in ("train", "valid")])
-        classes = max(int(about.get("num_classes", 0)), int(y.max()) + 1, 2)
+        classes = max(int(y.max()) + 1, 2)
         rows = {"test": int(np.load(folder / "test_x.npy", mmap_mode="r").shape[0])}
-        hours = float(about.get("time_limit", DEFAULT_HOURS))
         targets, kind = _targets(y, classes), "binary" if classes == 2 else "multiclass"
-        return Problem.of(name, kind, metric or "accuracy", targets, rows=rows, seconds=3600 * hours)  # type: ignore[arg-type]
+        return Problem.of(name, kind, metric or "accuracy", targets, rows=rows, seconds=_seconds(folder))  # type: ignore[arg-type]
 
     def data(self, source: Path, problem: Problem) -> Data:
         folder = _folder(source, problem.name)
@@ -75,7 +75,9 @@ class NASUnseen:
 
 
 def as_rows(x: np.ndarray) -> np.ndarray:
-    """(n, d) features of images (n, channels, rows, columns) or (n, rows, columns)."""
+    """(n, d) features of images (n, channels, rows, columns) or (n, rows, columns); rows of numbers as they are."""
+    if x.ndim < 3:
+        return np.asarray(x.reshape(len(x), -1), dtype=np.float32)
     pictures = x[:, None] if x.ndim == 3 else x
     return features(list(np.moveaxis(pictures, 1, -1).astype(np.float32)))
 
@@ -96,11 +98,20 @@ def _folder(source: Path, name: str) -> Path:
     raise DataError(f"{source} has no data set {name!r}; its folder must hold train_x.npy")
 
 
-def _about(folder: Path) -> dict[str, float]:
+def _about(folder: Path) -> dict[str, Any]:
     try:
         return dict(json.loads((folder / "metadata").read_text()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return {}
+
+
+def _seconds(folder: Path) -> float:
+    """The time limit, which is given in hours; the usual one where what is given is none."""
+    try:
+        hours = float(_about(folder).get("time_limit", DEFAULT_HOURS))
+    except (ValueError, TypeError):
+        hours = DEFAULT_HOURS
+    return 3600 * (hours if 0 < hours < math.inf else DEFAULT_HOURS)
 
 
 def _codename(source: Path, name: str) -> str:

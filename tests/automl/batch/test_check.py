@@ -53,6 +53,9 @@ TABLE = 'data = "table.csv"\n'
         (TABLE + 'target = "word"\npreset = "slow"', "unknown preset 'slow'"),
         (TABLE + 'target = "word"\noptimizer = "bobh"', "did you mean 'bohb'?"),
         (TABLE + 'target = "word"\nresampling = 1.5', "resampling"),
+        (TABLE + 'target = "word"\nfamilies = 5', "families = 5 is neither text nor a list"),
+        (TABLE + 'target = "word"\nwarm_start = 5', "warm_start = 5 is neither text nor a list"),
+        (TABLE + 'target = "word"\noptimizer = ["bohb"]', "optimizer = ['bohb'] is no text"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_file_and_rule(home: Path, text: str, said: str) -> None:

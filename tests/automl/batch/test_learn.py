@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,10 @@ import automl
 from automl.batch import learn as module
 from automl.batch.check import check_tasks, rows_of
 from automl.batch.child import Job, attempt, reason
+from automl.batch.comparison import Split, quality
 from automl.batch.learn import best_so_far, learn
-from automl.batch.result import TaskResult, TaskState, read_result
+from automl.batch.result import Quality, TaskResult, TaskState, read_result
+from automl.calibration import Calibration
 from automl.data import write_table
 from automl.errors import SearchFailed
 from automl.interrupts import Presses
@@ -121,6 +124,15 @@ def test_a_task_that_was_killed_before_its_result_was_written_repeats_no_trial(
         assert run.finished
         assert store.trials(run) == before
     assert result_of(given).state is TaskState.DONE
+
+
+def test_labels_on_the_test_rows_go_by_the_thresholds_of_the_model() -> None:
+    shares = np.array([[0.6, 0.4], [0.6, 0.4], [0.9, 0.1], [0.2, 0.8]])
+    rows = Split(pd.DataFrame(), np.zeros(0), pd.DataFrame(), np.array([1, 1, 0, 1]), np.array(["a", "b"]))
+    model = SimpleNamespace(predict_proba=lambda X: shares)
+    assert quality(model, rows, "accuracy") == Quality(0.5, 0.5)
+    model.ensemble_ = SimpleNamespace(calibration=Calibration(factors=(1.0, 2.0)))  # the threshold is a third
+    assert quality(model, rows, "accuracy") == Quality(0.0, 1.0)
 
 
 def test_a_task_that_fails_leaves_the_reason_as_its_result(home: Path) -> None:

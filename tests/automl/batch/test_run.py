@@ -20,6 +20,7 @@ from automl.batch.run import run_checked
 from automl.claim import claimed
 from automl.errors import AutoNetError, SettingError
 from automl.taskfile import TaskFile
+from metalearn import StoreError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="uses signals and named pipes")
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_child.py")))
@@ -135,11 +136,35 @@ def test_a_listener_that_fails_ends_the_batch_with_its_error(tmp_path: Path) -> 
 
 
 def test_a_child_ends_when_the_batch_is_gone() -> None:
-    program = "import time; from automl.batch.child import _end_with_the_batch; _end_with_the_batch()"
+    program = "import time; from automl.interrupts import end_with_parent; end_with_parent(); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as child:
         assert child.stdin is not None
         child.stdin.close()  # as the kernel does with the pipes of a killed process
         assert child.wait(60) == 1
+
+
+def test_a_task_whose_folder_cannot_be_written_fails_alone(tmp_path: Path) -> None:
+    (tmp_path / "first").write_text("a file in its place")
+    result = run(tmp_path, tasks("first", "good"))
+    assert states(result) == {"first": "failed", "good": "done"}
+    assert "FileExistsError" in result["first"].error
+
+
+def test_a_child_that_dies_before_it_is_told_anything_fails_alone(tmp_path: Path) -> None:
+    long = replace(tasks("long")[0], task=TaskFile(Path("long.toml"), "x" * 2**20))  # more than a pipe holds
+    result = run(tmp_path, [long], child=(sys.executable, "-c", "raise SystemExit(3)"))
+    assert states(result) == {"long": "failed"}
+    assert "3" in result["long"].error
+
+
+@pytest.mark.parametrize(
+    ("store", "why"),
+    [("sqlite://", "in the memory of one process"), ("mysql://host/name", "unsupported"), (__file__, "no SQLite")],
+)
+def test_a_store_that_tasks_cannot_share_is_refused_before_any_runs(tmp_path: Path, store: str, why: str) -> None:
+    with pytest.raises((SettingError, StoreError), match=why):
+        run(tmp_path, tasks("good"), store=store)
+    assert not (tmp_path / "started.txt").exists()
 
 
 @pytest.mark.parametrize("jobs", [0, -1, True, 1.5])

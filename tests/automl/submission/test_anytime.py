@@ -6,6 +6,7 @@ import io
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class Class:
     """Learners whose children are told by the names of their problems."""
 
     def __init__(self, quick: Mapping[str, Told], search: Mapping[str, Told]) -> None:
-        self._quick, self._search, self.asked = quick, search, list[str]()
+        self._quick, self._search, self.asked, self.until = quick, search, list[str](), list[float]()
 
     def quick(self, problems: Sequence[Problem], until: float) -> Told:
         names = "".join(p.name for p in problems)
@@ -50,6 +51,7 @@ class Class:
 
     def search(self, problem: Problem, until: float) -> Told:
         self.asked.append(f"search {problem.name}")
+        self.until.append(until)
         return self._search.get(problem.name, Told())
 
 
@@ -85,6 +87,15 @@ def test_a_child_that_dies_costs_only_the_data_set_that_it_was_at() -> None:
 def test_a_child_that_says_nothing_is_not_asked_for_ever() -> None:
     learners = Class({"ab": Told(end="import failed"), "b": Told(end="import failed")}, {})
     assert len(emitted([A, B], learners)) == 2
+
+
+@pytest.mark.parametrize(("own", "shares"), [((1200.0, None), (1 / 2, 1 / 2)), ((300.0, 900.0), (1 / 4, 3 / 4))])
+def test_a_budget_is_shared_out_by_the_seconds_that_data_sets_have_of_their_own(own: Any, shares: Any) -> None:
+    learners = Class({}, {})
+    began = time.monotonic()
+    emitted([replace(p, seconds=s) for p, s in zip((A, B), own, strict=True)], learners, budget=1000.0)
+    # A search ends before its share of .9 of the budget by its share of .1; the second has what the first has left.
+    assert [until - began for until in learners.until] == pytest.approx([800 * shares[0], 900 - 100 * shares[1]], abs=2)
 
 
 def test_without_time_there_are_guesses_and_no_search() -> None:

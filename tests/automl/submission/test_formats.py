@@ -97,6 +97,7 @@ def test_an_archive_holds_its_contents_at_the_top_and_our_packages_as_source(cho
     assert "lib" in top
     assert len(top) > 1
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o644}
         names = archive.namelist()
         assert "lib/automl/submission/anytime.py" in names
         assert "lib/metalearn/__init__.py" in names

@@ -14,7 +14,7 @@ import pytest
 from automl.challenge_metrics import challenge_score
 from automl.errors import DataError
 from automl.submission.fit_predict import FitPredict
-from automl.submission.formats.autodl import as_table
+from automl.submission.formats.autodl import Layout
 from automl.submission.formats.chalearn import ChaLearn
 from automl.submission.formats.kaggle import Kaggle
 from automl.submission.images import features, resized
@@ -45,6 +45,13 @@ def test_dense_files_with_missing_values_line_ends_of_windows_and_wrong_counts(t
     assert (problem.kind, problem.metric, dict(problem.rows)) == ("binary", "abs_metric", {"test": 1})
     data = chosen.data(source, problem)
     np.testing.assert_array_equal(data.train, [[1, np.nan], [3, 4.5], [5, 6]])
+
+
+def test_blank_rows_of_a_sparse_file_count_without_metadata_too(tmp_path: Path) -> None:
+    source = written(tmp_path, a_train="\n1:2 3:-1\n2:5\n", a_solution="1\n0\n1\n", a_test="5:1\n\n", a_valid="\n2:1\n")
+    problem = ChaLearn().read(source, "a")
+    data = ChaLearn().data(source, problem)
+    assert {part: X.shape[0] for part, X in data.parts.items()} == dict(problem.rows) == {"valid": 2, "test": 2}
 
 
 def test_sparse_files_count_from_one_keep_blank_rows_and_may_have_columns_that_training_lacks(tmp_path: Path) -> None:
@@ -125,6 +132,29 @@ def test_a_column_for_each_class_wants_their_probabilities_in_its_order(tmp_path
     assert answer.splitlines()[1] == "8,0.2,0.32,0.44"
 
 
+def test_words_for_what_is_missing_are_labels_amid_text_and_none_amid_numbers(tmp_path: Path) -> None:
+    problem, _ = kaggle(tmp_path, TRAIN.replace("no", "None"), TEST, "id,y\n8,yes\n9,yes\n")
+    assert problem.labels == ("None", "yes")
+    assert Kaggle().data(tmp_path, problem).targets.ravel().tolist() == [0, 1, 0, 1]
+    values = TRAIN.replace("3,7,no", "3,7,NA").replace("no", "1.5").replace("yes", "2.5")
+    problem, _ = kaggle(tmp_path, values, TEST, "id,y\n8,0\n9,0\n")
+    assert (problem.kind, problem.prior) == ("regression", pytest.approx((6.5 / 3,)))
+    assert Kaggle().data(tmp_path, problem).targets.ravel().tolist() == [1.5, 2.5, 2.5]
+
+
+def test_the_benchmark_may_call_a_class_what_else_is_missing(tmp_path: Path) -> None:
+    from automl.submission.formats.amlb import AMLB
+
+    AMLB().toy(tmp_path)
+    for part in ("train", "test"):
+        path = tmp_path / "people" / f"{part}.csv"
+        path.write_text(path.read_text().replace(",no\n", ",NA\n"))
+    problem = AMLB().read(tmp_path, "people")
+    data = AMLB().data(tmp_path, problem)
+    assert problem.labels == ("NA", "yes")
+    assert 0 < data.targets.mean() < 1
+
+
 def test_numbers_of_many_values_are_values_and_several_targets_are_labels(tmp_path: Path) -> None:
     problem, _ = kaggle(tmp_path, TRAIN.replace("no", "1.5").replace("yes", "2.5"), TEST, "id,y\n8,0\n9,0\n")
     assert (problem.kind, problem.metric) == ("regression", "neg_root_mean_squared_error")
@@ -177,11 +207,23 @@ def test_features_tell_bars_that_stand_from_bars_that_lie() -> None:
 
 def test_pictures_of_any_size_become_rows_of_one_length() -> None:
     sizes = [(1, 40, 30, 3), (2, 9, 70, 3)]
-    table = as_table([np.random.default_rng(0).random(size).astype(np.float32) for size in sizes])
-    assert table.shape[0] == 2
+    rng = np.random.default_rng(0)
+    colours = [rng.random(size).astype(np.float32) for size in sizes]
+    layout = Layout.of(colours)
+    table = layout.table(colours)
     np.testing.assert_allclose(resized(np.full((90, 50, 1), 0.25, np.float32), 32), 0.25)
-    series = as_table([np.ones((length, 1, 3, 1), np.float32) for length in (4, 9)])
-    assert series.shape == (2, 3 * 7 + 1)
+    others = [rng.random((1, 5, 50, 3)), rng.random((1, 20, 20, 1))]  # a smaller one than any before, and a grey one
+    assert layout.table(others).shape == table.shape
+    grey = np.repeat(others[1], 3, axis=3)
+    np.testing.assert_allclose(layout.table(others)[1], layout.table([grey])[0], atol=1e-6)
+    assert Layout.of([*colours, others[1]]).table([others[1]]).shape == table[:1].shape
+
+
+def test_series_of_any_length_become_rows_of_one_length() -> None:
+    series = [np.ones((length, 1, 3, 1), np.float32) for length in (4, 9)]
+    assert Layout.of(series).table(series).shape == (2, 3 * 7 + 1)
+    equal = Layout.of(series[:1] * 2)
+    np.testing.assert_array_equal(equal.table([series[0], np.ones((1, 1, 3, 1))])[:, [0, 3]], [[1, 1], [1, np.nan]])
 
 
 def test_leave_one_out_predictions_are_those_of_models_fitted_without_the_row() -> None:
@@ -217,6 +259,19 @@ def test_quick_models_are_judged_by_rows_that_they_have_not_seen(metric: str) ->
     assert by_chance < 0.2
 
 
+@pytest.mark.parametrize("metric", ["f1_metric", "auc_metric", "roc_auc"])
+def test_a_label_that_never_changes_costs_the_others_nothing(metric: str) -> None:
+    from scipy import sparse
+
+    X = (np.random.default_rng(0).random((200, 8)) < 0.4).astype(float)
+    y = np.stack([X[:, 0], np.zeros(200), X[:, 1]], axis=1)
+    problem = Problem.of("t", "multilabel", metric, y, rows={"test": 200})
+    table = sparse.csr_array(X)  # for which there is no linear model
+    ((predictions, score),) = quick(problem, Data(table, y, {"test": table}), until=0.0)
+    assert ((predictions["test"] >= 0.5) == y).mean() > 0.95
+    assert score > -0.1  # of areas under curves the loss counts
+
+
 def test_input_and_output_are_found_by_place_and_by_name() -> None:
     assert places(["in", "out", "program"]) == (Path("in"), Path("out"))
     assert places(["--input_dir=in", "--output_dir", "out"]) == (Path("in"), Path("out"))
@@ -242,6 +297,18 @@ def test_a_first_prediction_waits_for_no_library_but_numpy() -> None:
     assert not set(answer.stdout.split()) & {"pandas", "scipy", "sklearn", "torch", "ConfigSpace", "psutil"}
 
 
+@pytest.mark.parametrize(
+    "metadata", ['{"num_classes": 1e9, "time_limit": "soon", "codename": "x"}', "[1, 2]", '{"num_classes": null}']
+)
+def test_metadata_of_images_are_not_trusted(tmp_path: Path, metadata: str) -> None:
+    from automl.submission.formats.nas_unseen import NASUnseen
+
+    NASUnseen().toy(tmp_path)
+    (tmp_path / "bars" / "metadata").write_text(metadata)
+    problem = NASUnseen().read(tmp_path, "bars")
+    assert (problem.kind, problem.outputs, problem.seconds) == ("binary", 1, 1800.0)
+
+
 class Fixed:
     """An estimator that fails, as one would whose library is missing."""
 
@@ -253,7 +320,7 @@ class Fixed:
 
 @pytest.mark.parametrize("kind", ["binary", "one-hot", "several", "values"])
 def test_a_model_for_other_programs_answers_in_the_form_of_its_targets_whatever_fails(
-    kind: str, monkeypatch: pytest.MonkeyPatch
+    kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 3))
@@ -273,4 +340,7 @@ def test_a_model_for_other_programs_answers_in_the_form_of_its_targets_whatever_
     else:
         assert ((found >= 0.5) == y).mean() > 0.9
     model._estimator = Fixed()  # and then a guess
-    assert model.predict(X).shape == y.shape
+    guessed = model.predict(X)
+    assert guessed.shape == y.shape
+    model.save(tmp_path / "model")
+    np.testing.assert_array_equal(FitPredict().load(tmp_path / "model").predict(X), guessed)

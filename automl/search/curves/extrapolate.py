@@ -116,7 +116,9 @@ def _sampled(times: Floats, values: Floats, at: float, top: float, rng: np.rando
         resampled.append(Problem(FAMILIES[k], start, problems[k].low, problems[k].high, centre + drawn))
         found.append(rng.choice(residuals, size=counts[k]) / np.sqrt(weights[-1]))
     refitted = least_squares(resampled, times, weights, RESAMPLED_STEPS)
-    ends = [p.family(theta, later)[:, 0] + noise for p, (theta, _), noise in zip(resampled, refitted, found, strict=True)]
+    ends = [
+        p.family(theta, later)[:, 0] + noise for p, (theta, _), noise in zip(resampled, refitted, found, strict=True)
+    ]
     return np.clip(np.concatenate(ends), -np.inf, top)
 
 

@@ -48,9 +48,7 @@ def least_squares(
     cuts = np.cumsum(sizes)[:-1]
     theta, low, high = (np.concatenate([_padded(part(p)) for p in problems]) for part in (_start, _low, _high))
     targets = np.concatenate([p.targets for p in problems])
-    absent = np.concatenate(
-        [np.tile(np.arange(MOST) >= p.start.shape[1], (len(p.start), 1)) for p in problems]
-    )
+    absent = np.concatenate([np.tile(np.arange(MOST) >= p.start.shape[1], (len(p.start), 1)) for p in problems])
     damping = np.full(len(theta), FIRST_DAMPING)
     residuals, jacobian = _linearised(problems, theta, cuts, high, times, targets)
     costs = (weights * residuals**2).sum(axis=1)

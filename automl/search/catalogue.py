@@ -12,8 +12,8 @@ from automl.genotypes.spaces import definition_of
 from automl.search.advice import Advice
 from automl.search.draw import check_config, check_space
 from automl.search.schedules.asha import ASHA
-from automl.search.schedules.full import Full
 from automl.search.schedules.freeze_thaw import FreezeThaw
+from automl.search.schedules.full import Full
 from automl.search.schedules.hyperband import Hyperband
 from automl.search.stopping import CurveStopping
 from automl.search.trial import config_key

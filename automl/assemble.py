@@ -46,7 +46,8 @@ def make_plan(parameters: Any) -> Plan:
     fidelity = Fidelity.of(p.fidelities if p.fidelities is not None else chosen.fidelities)
     if catalogue.method_named(method, "optimizer").goes_on and not fidelity.continues:
         raise SettingError(
-            f"optimizer {method!r} follows learning curves, which begin anew with {fidelity.axes}; say fidelities='epochs'"
+            f"optimizer {method!r} follows learning curves, which begin anew with fidelities {fidelity.axes}; "
+            "give fidelities='epochs'"
         )
     n_jobs, threads = _jobs(p.n_jobs)
     n_trials = None if p.n_trials is None else _whole("n_trials", p.n_trials)

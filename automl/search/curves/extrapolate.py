@@ -1,7 +1,7 @@
 """What a learning curve will come to: an ensemble of parametric families, fitted in milliseconds.
 
-Domhan, Springenberg & Hutter (2015), IJCAI. There the weights and parameters are drawn by MCMC; here each family is fitted
-by bounded least squares from three starts, weighted by its BIC, and the residual bootstrap gives the distribution.
+Domhan, Springenberg & Hutter (2015), IJCAI. There the weights and parameters are drawn by MCMC; here each family is
+fitted by bounded least squares from three starts, weighted by its BIC, and the residual bootstrap gives the spread.
 
 A curve of losses falls, those of the families rise: a loss is mapped linearly so that the worst seen lies at .1 and the
 best at .7, where the published start values are at home. What is predicted therefore scales and shifts with the losses.

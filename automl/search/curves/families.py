@@ -1,8 +1,8 @@
 """The eleven parametric families of learning curves, for many parameter vectors at once.
 
 Domhan, Springenberg & Hutter (2015), "Speeding up Automatic Hyperparameter Optimization of Deep Neural Networks by
-Extrapolation of Learning Curves", IJCAI, Table 1; start values as in their code. All rise with time (an accuracy). Bounds
-are ours: they keep a curve rising, and finite from the first epoch on.
+Extrapolation of Learning Curves", IJCAI, Table 1; start values as in their code. All rise with time (an accuracy).
+Bounds are ours: they keep a curve rising, and finite from the first epoch on.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Swersky, Snoek & Adams (2014), "Freeze-Thaw Bayesian Optimization", arXiv:1406.3896. There a Gaussian process over
 configurations and time predicts where runs lead, and entropy search chooses; here an ensemble of parametric curves
-predicts, and the expected improvement on the best loss is compared, divided by the steps that are left until it is there.
+predicts, and the expected improvement on the best loss is compared, divided by the steps that are left until then.
 """
 
 from __future__ import annotations

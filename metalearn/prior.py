@@ -19,7 +19,7 @@ from scipy.special import logsumexp, ndtr, ndtri
 
 Floats = NDArray[np.float64]
 SPREAD = 0.25
-"""Standard deviation around a centre, as a share of a numeric range (PriorBand, section 5.1), and the widest learned."""
+"""Standard deviation around a centre, as a share of a numeric range (PriorBand, section 5.1): the widest there is."""
 LEAST_SPREAD = 0.05
 """Narrowest that is learned: tasks are never quite alike."""
 FEWEST = 3
@@ -33,8 +33,8 @@ class Prior:
     """A mixture over centres: each hyperparameter keeps the centre's value or is drawn from its own prior.
 
     A hyperparameter's own prior is the kernel density of its values at all centres where it is active: normal kernels,
-    cut off at the bounds, for numbers; for categories the shares of the levels, of which a part, 1 / the effective number
-    of values, is spread evenly.
+    cut off at the bounds, for numbers; for categories the shares of the levels, of which a part, 1 / the effective
+    number of values, is spread evenly.
 
     Attributes
     ----------

@@ -29,10 +29,12 @@ from typing import Any
 import common
 import numpy as np
 import torch
+from ConfigSpace import ConfigurationSpace
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine, make_classification
 from sklearn.metrics import r2_score
 from torch import nn
 
+from automl.architectures.family import Shape
 from automl.architectures.inputs import tabular_network
 from automl.architectures.mlp import MLP
 from automl.search.curves.extrapolate import extrapolate
@@ -73,24 +75,25 @@ class Recorded:
 # Recording
 
 
-class SmallCNN(nn.Module):
-    """Two convolutions and a linear layer on images of 8 × 8."""
+class SmallCNN:
+    """Two convolutions and a linear layer on images of 8 × 8, as a family."""
 
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
+    name = "small_cnn"
+
+    def space(self) -> ConfigurationSpace:
+        return ConfigurationSpace({"channels": [4, 8, 16]})
+
+    def build(self, shape: Shape, *, channels: int) -> nn.Module:
+        return nn.Sequential(
+            nn.Unflatten(-1, (1, 8, 8)),
             nn.Conv2d(1, channels, 3, padding=1),
             nn.ReLU(),
             nn.MaxPool2d(2),
             nn.Conv2d(channels, 2 * channels, 3, padding=1),
             nn.ReLU(),
             nn.Flatten(),
-            nn.Linear(2 * channels * 16, 10),
+            nn.Linear(2 * channels * 16, shape.outputs),
         )
-
-    def forward(self, numbers: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.body(numbers.reshape(-1, 1, 8, 8))
-        return out
 
 
 def data_of(name: str) -> tuple[FoldData, int]:
@@ -116,21 +119,22 @@ def data_of(name: str) -> tuple[FoldData, int]:
 
 def record(each: int, epochs: int, seed: int) -> Iterator[Recorded]:
     """Full runs of random recipes, `each` a task, in turn."""
-    recipes, spaces = recipe_space(), MLP().space()
-    data = {name: data_of(name) for name in TASKS}
+    recipes, data = recipe_space(), {name: data_of(name) for name in TASKS}
     for k in range(each):
         for place, (name, (fold, outputs)) in enumerate(data.items()):
             rng = np.random.default_rng([seed, k, place])
             recipe = Recipe(**{**sample(recipes, rng), "epochs": epochs, "patience": epochs})
             start = int(rng.integers(2**31))
-            torch.manual_seed(start)
-            network: nn.Module = SmallCNN(int(rng.choice([4, 8, 16])))
-            if name != "digits-cnn":
-                numbers, rows = fold.train.numbers.shape[1], len(fold.train)
-                config = sample(spaces, rng)
-                network = tabular_network(
-                    "mlp", config, numbers=numbers, levels=[], outputs=outputs, rows=rows, seed=start
-                )
+            family = SmallCNN() if name == "digits-cnn" else MLP()
+            network = tabular_network(
+                family,
+                sample(family.space(), rng),
+                numbers=fold.train.numbers.shape[1],
+                levels=[],
+                outputs=outputs,
+                rows=len(fold.train),
+                seed=start,
+            )
             loss = "squared" if outputs == 1 else "cross_entropy"
             try:
                 fitted = fit([network], [fold], recipe, loss=loss, seeds=[start])
@@ -147,7 +151,7 @@ def record(each: int, epochs: int, seed: int) -> Iterator[Recorded]:
 
 def judged(curves: Sequence[tuple[list[tuple[float, float]], float, float]], seed: int) -> dict[str, Any]:
     """Of (curve, least loss until the end, loss to compare the median with)."""
-    errors, last, held, seconds = [], [], [], []
+    errors, last, best, held, seconds = [], [], [], [], []
     for k, (curve, least, truth) in enumerate(curves):
         began = time.process_time()
         found = extrapolate(curve, 1.0, np.random.default_rng([seed, k]))
@@ -157,13 +161,13 @@ def judged(curves: Sequence[tuple[list[tuple[float, float]], float, float]], see
         low, high = found.interval(0.9)
         errors.append(abs(found.median - truth))
         last.append(abs(curve[-1][1] - truth))
+        best.append(abs(min(loss for _, loss in curve) - truth))
         held.append(low - 1e-9 <= least <= high + 1e-9)
     return {
         "curves": len(errors),
         "error": float(np.mean(errors)),
         "last_value": float(np.mean(last)),
-        "median_error": common.median(errors),
-        "median_last": common.median(last),
+        "best_so_far": float(np.mean(best)),
         "held": float(np.mean(held)),
         "ms": 1e3 * common.median(seconds),
     }
@@ -225,7 +229,7 @@ def on_task(name: str, runs: Sequence[Recorded], seed: int) -> dict[str, Any]:
 
 
 def recorded_runs(args: argparse.Namespace) -> list[Recorded]:
-    """Those in the file, and what lacks of them is recorded."""
+    """Those in the file, or new ones, which are kept there if it is named."""
     path: Path | None = args.recorded
     if path is not None and path.exists():
         lines = [json.loads(line) for line in path.read_text().splitlines()]
@@ -260,7 +264,10 @@ def main() -> int:
     within = sum(task["within"] for task in tasks) / (ORDERS * len(tasks))
     common.say(f"{saved:.1%} of the epochs saved, the best within {POINTS} points in {within:.1%} of the searches")
     passed = (
-        all(row["error"] < row["last_value"] and COVERED[0] <= row["held"] <= COVERED[1] for row in rows)
+        all(
+            row["error"] < min(row["last_value"], row["best_so_far"]) and COVERED[0] <= row["held"] <= COVERED[1]
+            for row in rows
+        )
         and rows[-1]["error"] < SYNTHETIC
         and saved >= SAVED
         and within >= WITHIN

@@ -19,7 +19,7 @@ from automl.search.curves.least_squares import Problem, least_squares
 
 LEAST_POINTS = 5
 """Points without which nothing is predicted: one more than a family has parameters."""
-MOST_POINTS = 60
+MOST_POINTS = 40
 """Points of a longer curve that are kept, evenly spread over it."""
 WORST, BEST = 0.1, 0.7
 """Where the worst and the best loss of a curve lie on the scale of the families."""
@@ -27,7 +27,7 @@ GAIN = 2.0
 """What a run may still gain at most, as a multiple of what it has gained; no loss falls below zero if all lie above."""
 STARTS = (1.0, 3.0, 1 / 3)
 """Factors of the start values, but of levels."""
-STEPS, RESAMPLED_STEPS = 25, 4
+STEPS, RESAMPLED_STEPS = 20, 3
 """Steps of the fits, and of those to resampled residuals, which start where the fit ended."""
 SAMPLES = 100
 EVIDENCE = 0.1

@@ -42,9 +42,12 @@ class CurveFamily:
     def __call__(self, parameters: Floats, times: Floats) -> Floats:
         """(b, n) values of the curves of (b, p) parameters at (n,) times; finite."""
         with np.errstate(all="ignore"):
-            found = self.value(*(column[:, None] for column in parameters.T), times, np.log(times))
-        bounded: Floats = np.clip(np.nan_to_num(found, nan=TOP, posinf=TOP, neginf=-TOP), -TOP, TOP)
-        return bounded
+            return bounded(self.value(*parameters.T[:, :, None], times, np.log(times)))
+
+
+def bounded(values: Floats) -> Floats:
+    """Finite values in place of those that are none, or too large to count with."""
+    return np.clip(np.where(np.isnan(values), TOP, values), -TOP, TOP)
 
 
 FAMILIES = (

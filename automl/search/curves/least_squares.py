@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automl.search.curves.families import MOST, CurveFamily, Floats
+from automl.search.curves.families import MOST, CurveFamily, Floats, bounded
 
 STEP = 1e-6
 """Of the forward differences, relative to a parameter (absolute below .01)."""
+UNITS = np.concatenate([np.zeros((1, MOST)), np.eye(MOST)])
+"""The parameters as they are, and each moved in turn."""
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-2, 1e-9, 1e9
 
 
@@ -42,71 +44,64 @@ def least_squares(
 
     Parameters
     ----------
-    times: (n,), at least 1. weights: (n,) of the squared residuals, or one row a problem's curve (b, n).
+    times: (n,), at least 1. weights: (n,) of the squared residuals.
     """
-    sizes = [len(p.start) for p in problems]
-    cuts = np.cumsum(sizes)[:-1]
-    theta, low, high = (np.concatenate([_padded(part(p)) for p in problems]) for part in (_start, _low, _high))
-    targets = np.concatenate([p.targets for p in problems])
-    absent = np.concatenate([np.tile(np.arange(MOST) >= p.start.shape[1], (len(p.start), 1)) for p in problems])
+    batch = _Batch(problems, times)
+    theta = batch.start
     damping = np.full(len(theta), FIRST_DAMPING)
-    residuals, jacobian = _linearised(problems, theta, cuts, high, times, targets)
-    costs = (weights * residuals**2).sum(axis=1)
+    residuals, jacobian = batch.linearised(theta)
+    costs = residuals**2 @ weights
     diagonal = np.arange(MOST)
     for _ in range(steps):
-        weighted = jacobian * weights[..., None, :]
+        weighted = jacobian * weights
         normal = weighted @ jacobian.transpose(0, 2, 1)
-        downhill = (weighted @ residuals[..., None])[..., 0]
+        downhill = (weighted @ residuals[:, :, None])[:, :, 0]
         # A parameter at a bound that would leave it is held, so that the others see the right step.
-        held = absent | ((theta <= low) & (downhill < 0)) | ((theta >= high) & (downhill > 0))
-        normal = np.where(held[:, :, None] | held[:, None, :], 0.0, normal)
+        held = batch.absent | ((theta <= batch.low) & (downhill < 0)) | ((theta >= batch.high) & (downhill > 0))
+        free = ~held
+        normal *= free[:, :, None] & free[:, None, :]
         scale = normal[:, diagonal, diagonal]
         normal[:, diagonal, diagonal] += np.where(held, 1.0, damping[:, None] * scale + 1e-12)
-        step = np.linalg.solve(normal, np.where(held, 0.0, downhill)[..., None])[..., 0]
-        tried = np.clip(theta + step, low, high)
-        tried_residuals, tried_jacobian = _linearised(problems, tried, cuts, high, times, targets)
-        tried_costs = (weights * tried_residuals**2).sum(axis=1)
+        step = np.linalg.solve(normal, (downhill * free)[:, :, None])[:, :, 0]
+        tried = np.clip(theta + step, batch.low, batch.high)
+        tried_residuals, tried_jacobian = batch.linearised(tried)
+        tried_costs = tried_residuals**2 @ weights
         better = tried_costs < costs
         theta, costs = np.where(better[:, None], tried, theta), np.where(better, tried_costs, costs)
         residuals = np.where(better[:, None], tried_residuals, residuals)
         jacobian = np.where(better[:, None, None], tried_jacobian, jacobian)
         damping = np.clip(damping * np.where(better, 0.2, 5.0), LEAST_DAMPING, MOST_DAMPING)
-    return [
-        (each[:, : p.start.shape[1]], cost)
-        for p, each, cost in zip(problems, np.split(theta, cuts), np.split(costs, cuts), strict=True)
-    ]
+    return [(theta[at, : p.start.shape[1]], costs[at]) for p, at in zip(batch.problems, batch.places, strict=True)]
 
 
-def _linearised(
-    problems: Sequence[Problem], theta: Floats, cuts: Floats, high: Floats, times: Floats, targets: Floats
-) -> tuple[Floats, Floats]:
-    """(b, n) residuals, and (b, MOST, n) derivatives of the curves by their parameters, of all problems."""
-    moves = STEP * np.maximum(np.abs(theta), 1e-2)
-    moves = np.where(theta + moves > high, -moves, moves)
-    values, derivatives = [], []
-    for problem, at, move in zip(problems, np.split(theta, cuts), np.split(moves, cuts), strict=True):
-        count = problem.start.shape[1]
-        at, move = at[:, :count], move[:, :count]
-        near = at[:, None, :] + np.concatenate([np.zeros((1, count)), np.eye(count)]) * move[:, None, :]
-        found = problem.family(near.reshape(-1, count), times).reshape(len(at), count + 1, -1)
-        slopes = np.zeros((len(at), MOST, len(times)))
-        slopes[:, :count] = (found[:, 1:] - found[:, :1]) / move[:, :, None]
-        values.append(found[:, 0])
-        derivatives.append(slopes)
-    return targets - np.concatenate(values), np.concatenate(derivatives)
+class _Batch:
+    """The problems as one, and where each stands in it."""
 
+    def __init__(self, problems: Sequence[Problem], times: Floats) -> None:
+        self.problems, self.times, self.log = problems, times, np.log(times)
+        ends = np.cumsum([len(p.start) for p in problems])
+        self.places = [slice(end - len(p.start), end) for p, end in zip(problems, ends, strict=True)]
+        self.start, self.low, self.high = (np.zeros((ends[-1], MOST)) for _ in range(3))
+        self.absent = np.ones((ends[-1], MOST), dtype=bool)
+        for problem, at in zip(problems, self.places, strict=True):
+            count = problem.start.shape[1]
+            self.start[at, :count], self.absent[at, :count] = problem.start, False
+            self.low[at, :count], self.high[at, :count] = problem.low, problem.high
+        self.targets = np.concatenate([p.targets for p in problems])
 
-def _padded(rows: Floats) -> Floats:
-    return np.pad(rows, ((0, 0), (0, MOST - rows.shape[1])))
-
-
-def _start(problem: Problem) -> Floats:
-    return problem.start
-
-
-def _low(problem: Problem) -> Floats:
-    return np.tile(problem.low, (len(problem.start), 1))
-
-
-def _high(problem: Problem) -> Floats:
-    return np.tile(problem.high, (len(problem.start), 1))
+    def linearised(self, theta: Floats) -> tuple[Floats, Floats]:
+        """(b, n) residuals, and (b, MOST, n) derivatives of the curves by their parameters."""
+        moves = STEP * np.maximum(np.abs(theta), 1e-2)
+        moves = np.where(theta + moves > self.high, -moves, moves)
+        near = theta[:, None, :] + UNITS * moves[:, None, :]
+        found = np.zeros((len(theta), MOST + 1, len(self.times)))
+        with np.errstate(all="ignore"):
+            for problem, at in zip(self.problems, self.places, strict=True):
+                count = problem.start.shape[1]
+                columns = near[at, : count + 1, :count].reshape(-1, count).T[:, :, None]
+                values = problem.family.value(*columns, self.times, self.log)
+                found[at, : count + 1] = values.reshape(-1, count + 1, len(self.times))
+        found = bounded(found)
+        slopes = (found[:, 1:] - found[:, :1]) / moves[:, :, None]
+        slopes[self.absent] = 0.0
+        return self.targets - found[:, 0], slopes

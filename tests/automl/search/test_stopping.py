@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from simulated import SimulatedRunner, curve, mixed_loss, mixed_space, played
 
-from automl import AutoNetClassifier
+from automl import AutoNetClassifier, optimize
 from automl.assemble import make_plan
 from automl.errors import SettingError
 from automl.search.catalogue import build, method_named
@@ -154,6 +154,11 @@ def test_any_method_ends_runs_early_by_its_name() -> None:
         method_named("bobh+curves")
     with pytest.raises(SettingError, match="by itself"):
         method_named("freeze-thaw+curves")
+
+
+def test_an_objective_leaves_no_curves_to_stop_by() -> None:
+    with pytest.raises(SettingError, match="take 'random'"):
+        optimize(lambda config, budget, seed: 0.0, mixed_space(), method="random+curves", n_trials=1)
 
 
 @pytest.mark.parametrize("optimizer", ["random+curves", "freeze-thaw"])

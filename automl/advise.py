@@ -35,8 +35,8 @@ NEAR = 0.1
 """Distance below which a stored task is taken to be of the same sort, so that its best come before the portfolio."""
 OWN = 4
 """Configurations of such tasks that are tried."""
-CENTRES = 8
-"""Configurations around which the prior lies."""
+CENTRES = 32
+"""Configurations from which the prior of each hyperparameter is learned: the best of as many near tasks."""
 SOURCES, SOURCE_POINTS = 8, 64
 """Past tasks that are modelled, and configurations of each."""
 
@@ -71,12 +71,12 @@ def advise(
         return _first(space, known, rows if how == "portfolio" else [*_own(known, features), *rows])
     assert features is not None
     tasks = [t.metafeatures for t in known.tasks]
-    best = nearest_best(features, tasks, known.full, PORTFOLIO)
+    best = nearest_best(features, tasks, known.full, CENTRES)
     if how == "neighbours":
-        return _first(space, known, best)
+        return _first(space, known, best[:PORTFOLIO])
     near = _whole(space, known, best)
     if how == "prior":
-        return Advice(first=near[:1], centres=near[:CENTRES])
+        return Advice(first=near[:1], centres=near)
     order = np.argsort(Scale.of(tasks).distances(features, tasks), kind="stable")
     return Advice(first=near[:1], sources=_sources(known, order[:SOURCES].tolist(), space))
 

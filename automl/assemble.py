@@ -43,8 +43,12 @@ def make_plan(parameters: Any) -> Plan:
     seed = 0 if p.random_state is None and p.store is not None else _seed(p.random_state)
     space = joint_space(list(families.values()), update, parts=settings.spaces(), weights=settings.weights, seed=seed)
     method = p.optimizer if p.optimizer is not None else chosen.optimizer
-    if method not in catalogue.METHODS:
-        raise unknown("optimizer", method, catalogue.METHODS)
+    fidelity = Fidelity.of(p.fidelities if p.fidelities is not None else chosen.fidelities)
+    if catalogue.method_named(method, "optimizer").goes_on and not fidelity.continues:
+        raise SettingError(
+            f"optimizer {method!r} follows learning curves, which begin anew with fidelities {fidelity.axes}; "
+            "give fidelities='epochs'"
+        )
     n_jobs, threads = _jobs(p.n_jobs)
     n_trials = None if p.n_trials is None else _whole("n_trials", p.n_trials)
     time_limit = _positive("time_limit", p.time_limit, "seconds")
@@ -57,7 +61,7 @@ def make_plan(parameters: Any) -> Plan:
         warm_start=p.warm_start if isinstance(p.warm_start, str) else None,
         knowledge=_knowledge(p.knowledge, settings),
         method=method,
-        fidelity=Fidelity.of(p.fidelities if p.fidelities is not None else chosen.fidelities),
+        fidelity=fidelity,
         min_budget=chosen.min_budget,
         eta=chosen.eta,
         epochs=0,

@@ -37,7 +37,8 @@ _PARAMETERS = """
         Trials after which the search ends. With it (and without `time_limit`) the same `random_state` gives the same
         model, bit for bit.
     optimizer : str, default=None
-        Name of a search method; `autonet methods` lists them. None: as the preset says.
+        Name of a search method; `autonet methods` lists them. "+curves" after it ends runs early that will hardly beat
+        the best by their learning curves. None: as the preset says.
     fidelities : str or sequence of str, default=None
         What smaller budgets save: "epochs", "rows" (nested stratified subsets), or both. None: as the preset says.
     search_space : str or ConfigurationSpace, default=None

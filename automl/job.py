@@ -300,7 +300,7 @@ def _search(
             n_trials=plan.n_trials,
             deadline=deadline,
             ordered=plan.n_trials is not None,
-            lookahead=catalogue.METHODS[plan.method].lookahead,
+            lookahead=catalogue.method_named(plan.method).lookahead,
             record=record,
             predict=lambda history, proposal: grace + (predicted_cost(history, proposal) or 0.0),
         )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from automl.search.rank_correlation import rank_correlations
 from automl.search.trial import State, Trial
 
 if TYPE_CHECKING:
@@ -79,6 +80,9 @@ class Board:
         if best is not None:
             grid.add_row("best loss", f"{best.loss:.5g}  (trial {best.number}, budget {best.budget:.3g})")
             grid.add_row("incumbent", ", ".join(f"{k.split(':')[-1]}={_short(v)}" for k, v in best.config.items()))
+        for rung in rank_correlations(trials):
+            if rung.spearman is not None:
+                grid.add_row("foretold", str(rung))
         return Panel(grid, title=f"AutoNet · {self.plan.method}", title_align="left", expand=False)
 
 

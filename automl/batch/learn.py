@@ -68,6 +68,7 @@ def _judged(result: TaskResult, model: AutoNetClassifier | AutoNetRegressor, row
         autonet=quality(model, rows, metric),
         baseline=quality(fit_baseline(rows), rows, metric),
         curve=tuple(best_so_far(model.history_)),
+        rungs=model.history_.rank_correlations(),
     )
 
 

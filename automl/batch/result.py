@@ -9,6 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from automl.search.rank_correlation import RankCorrelation
+
 RESULT = "result.json"
 MODEL = "model.autonet"
 LOG = "log.txt"
@@ -47,6 +49,7 @@ class TaskResult:
     validation_loss: of the ensemble, on the rows that it was chosen by.
     autonet, baseline: on the test rows, beside scikit-learn's gradient boosting with its defaults.
     curve: (seconds that trials have taken by then, in the order of their numbers; least loss of a trial so far).
+    rungs: how well each rung has foretold full training.
     error: why there is no model; the first lines say the most.
     """
 
@@ -65,6 +68,7 @@ class TaskResult:
     autonet: Quality | None = None
     baseline: Quality | None = None
     curve: tuple[tuple[float, float], ...] = ()
+    rungs: tuple[RankCorrelation, ...] = ()
     error: str = ""
 
     @property
@@ -124,7 +128,8 @@ def read_result(folder: Path) -> TaskResult | None:
         for name in ("autonet", "baseline"):
             held[name] = None if held[name] is None else Quality(**held[name])
         curve = tuple((float(seconds), float(loss)) for seconds, loss in held.pop("curve"))
-        return TaskResult(**{**held, "state": TaskState(held["state"]), "curve": curve})
+        rungs = tuple(RankCorrelation(**rung) for rung in held.pop("rungs"))
+        return TaskResult(**{**held, "state": TaskState(held["state"]), "curve": curve, "rungs": rungs})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

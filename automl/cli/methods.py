@@ -17,10 +17,11 @@ def methods(debug: Debug = False) -> None:
 
 
 def _show_methods() -> None:
-    from automl.search.catalogue import METHODS
+    from automl.search.catalogue import METHODS, STOPPING
 
     rows = [(line.name, line.about, line.schedule) for line in METHODS.values()]
     show("Search methods (--optimizer, optimize(method=…))", ["name", "what it is", "schedule"], rows)
+    output().print(f"  {STOPPING!r} after a name, as in 'tpe{STOPPING}': runs end early by their learning curves")
 
 
 def _show_families() -> None:

@@ -65,8 +65,7 @@ class Evaluator:
 
     @property
     def _continues(self) -> bool:
-        """Weights go on only where the rows stay the same; on more rows training starts anew."""
-        return "rows" not in self.fidelity.axes
+        return self.fidelity.continues
 
     @cached_property
     def task(self) -> Task:

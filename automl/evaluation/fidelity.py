@@ -39,6 +39,11 @@ class Fidelity:
             raise SettingError(f"fidelities {names!r} must name each of {AXES} at most once, and at least one")
         return cls(names)
 
+    @property
+    def continues(self) -> bool:
+        """Whether a trial at a larger budget goes on where a smaller one ended; on more rows it begins anew."""
+        return self.axes == ("epochs",)
+
     def at(self, budget: float) -> Resources:
         share = budget ** (1 / len(self.axes))
         return Resources(**dict.fromkeys(self.axes, share))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,10 @@ from automl.genotypes.spaces import definition_of
 from automl.search.advice import Advice
 from automl.search.draw import check_config, check_space
 from automl.search.schedules.asha import ASHA
+from automl.search.schedules.freeze_thaw import FreezeThaw
 from automl.search.schedules.full import Full
 from automl.search.schedules.hyperband import Hyperband
+from automl.search.stopping import CurveStopping
 from automl.search.trial import config_key
 from automl.search.warmstarts.first import First
 from automl.search.warmstarts.prior import PriorBand
@@ -34,11 +36,12 @@ class Method:
 
     Attributes
     ----------
-    schedule: "full", "hyperband" or "asha".
+    schedule: "full", "hyperband", "asha" or "freeze-thaw".
     sampler: makes the sampler; libraries are imported when it is called, or later.
     about: one line with the paper.
     lookahead: proposals to prepare while trials run; above 0 where a proposal takes longer than some trials.
     architectures: whether the space must hold architectures (`automl.genotypes.spaces.joined`).
+    stops: whether runs end early by their learning curves.
     """
 
     name: str
@@ -47,6 +50,12 @@ class Method:
     about: str
     lookahead: int = 0
     architectures: bool = False
+    stops: bool = False
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it reads learning curves, and so needs budgets along which a run goes on: epochs, not rows."""
+        return self.stops or self.schedule == "freeze-thaw"
 
 
 def _random() -> Sampler:
@@ -169,6 +178,7 @@ _LINES = (
     Method("nasbot", "full", _nasbot, "Optimal transport between networks (Kandasamy et al. 2018)", architectures=True),
     Method("hyperband", "hyperband", _random, "Hyperband over random search (Li et al. 2018)"),
     Method("asha", "asha", _random, "Asynchronous successive halving (Li et al. 2020)"),
+    Method("freeze-thaw", "freeze-thaw", _random, "The run that promises most goes on (Swersky et al. 2014)"),
     Method("bohb", "hyperband", _kde, "Hyperband over kernel densities (Falkner, Klein & Hutter 2018)"),
     Method("smac", "full", _forest, "Random-forest Bayesian optimisation (Lindauer et al. 2022)", 8),
     Method("smac-hb", "hyperband", _forest, "Hyperband over a random forest (Lindauer et al. 2022)", 8),
@@ -179,13 +189,39 @@ _LINES = (
 
 METHODS: Mapping[str, Method] = MappingProxyType({line.name: line for line in _LINES})
 """All methods by name."""
+STOPPING = "+curves"
+"""After the name of a method: runs that will hardly beat the best end early (`automl.search.stopping`)."""
 
 
-def method_named(name: str) -> Method:
-    """The line of a method; SettingError names the nearest one if there is none."""
-    if name not in METHODS:
-        raise unknown("method", name, METHODS)
-    return METHODS[name]
+def method_named(name: str, what: str = "method") -> Method:
+    """The line of a method; SettingError names the nearest one if there is none.
+
+    Parameters
+    ----------
+    name: of `METHODS`, with "+curves" after it for runs that end early by their learning curves.
+    what: the parameter that holds it.
+    """
+    plain = name.removesuffix(STOPPING)
+    if plain not in METHODS:
+        raise unknown(what, plain, METHODS)
+    line = METHODS[plain]
+    if plain == name:
+        return line
+    if line.schedule == "freeze-thaw":
+        raise SettingError(f"{what} {name!r}: {plain!r} follows learning curves by itself; leave out {STOPPING!r}")
+    return replace(line, name=name, stops=True)
+
+
+def _schedule(
+    name: str, space: ConfigurationSpace, sampler: Sampler, seed: int, min_share: float, eta: int
+) -> Full | Hyperband | ASHA | FreezeThaw:
+    if name == "full":
+        return Full(space, sampler, seed)
+    if name == "hyperband":
+        return Hyperband(space, sampler, seed, min_share, eta)
+    if name == "asha":
+        return ASHA(space, sampler, seed, min_share, eta)
+    return FreezeThaw(space, sampler, seed, min_share)
 
 
 def build(
@@ -226,17 +262,14 @@ def build(
             "`automl.genotypes.spaces.joined`, or choose another method, such as 'arc-gp'"
         )
     sampler = line.sampler()
-    optimizer: Optimizer
-    if line.schedule == "full":
-        optimizer = Full(space, sampler, seed)
-    elif line.schedule == "hyperband":
-        optimizer = Hyperband(space, sampler, seed, min_share, eta)
-    else:
-        optimizer = ASHA(space, sampler, seed, min_share, eta)
+    schedule = _schedule(line.schedule, space, sampler, seed, min_share, eta)
+    optimizer: Optimizer = schedule
     if advice is not None and advice.sources:
         optimizer = Transfer(optimizer, space, seed, advice.sources)
     if advice is not None and advice.centres:
         optimizer = PriorBand(optimizer, space, seed, advice.centres, min_share, eta)
+    if line.stops and not isinstance(schedule, FreezeThaw):
+        optimizer = CurveStopping(optimizer, schedule.share, seed)
     defaults = {config_key(config): config for config in (check_config(space, c) for c in initial)}
     advice = Advice() if advice is None else advice
     if not defaults and not advice.first:

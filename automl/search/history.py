@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from automl.errors import AutoNetError
+from automl.search.rank_correlation import RankCorrelation, rank_correlations
 from automl.search.trial import RUNNING, State, Trial
 
 if TYPE_CHECKING:
@@ -77,6 +78,10 @@ class History:
         known = number - lag
         trials = (t if t.number < known else replace(t, result=RUNNING) for t in self.trials[:number])
         return replace(self, trials=tuple(trials))
+
+    def rank_correlations(self) -> tuple[RankCorrelation, ...]:
+        """How well each rung has foretold full training, the smallest budget first."""
+        return rank_correlations(self.trials)
 
     def frame(self) -> pd.DataFrame:
         """One row a trial: number, state, budget (in the user's unit), loss, cost (s), bracket, rung, config…"""

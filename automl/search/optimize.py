@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ConfigSpace import ConfigurationSpace
 
 from automl.errors import SearchFailed, SettingError
-from automl.search.catalogue import build, method_named
+from automl.search.catalogue import STOPPING, build, method_named
 from automl.search.draw import check_config, check_space
 from automl.search.history import History
 from automl.search.journal import Journal, fingerprint, opened, qualified_name, space_text
@@ -145,6 +145,11 @@ class _Call:
         if not isinstance(self.space, ConfigurationSpace):
             raise SettingError(f"space is {self.space!r}; it must be a ConfigSpace.ConfigurationSpace")
         check_space(self.space)
+        if method_named(self.method).stops:
+            raise SettingError(
+                f"method {self.method!r} needs learning curves, which an objective leaves none of; "
+                f"take {self.method.removesuffix(STOPPING)!r}"
+            )
         if self.n_trials is None and self.total_budget is None and self.time_limit is None:
             raise SettingError(
                 "n_trials, total_budget and time_limit are all None, so the search would never end; give at least one"

@@ -48,10 +48,13 @@ class ASHA:
         for i in range(top - 1, -1, -1):
             parent = _promotable(rungs[i], rungs[i + 1], self.eta)
             if parent is not None:
-                share = 1 / self.eta ** (top - i - 1)
-                return Proposal(parent.config, share, 0, i + 1, parent.number)
+                return Proposal(parent.config, self.share(0, i + 1), 0, i + 1, parent.number)
         rng = np.random.default_rng([self.seed, len(history)])
-        return Proposal(fresh(self.sampler, self.space, history, rng), 1 / self.eta**top, 0, 0)
+        return Proposal(fresh(self.sampler, self.space, history, rng), self.share(0, 0), 0, 0)
+
+    def share(self, bracket: int, rung: int) -> float:
+        """Of a full run, at this place of the schedule."""
+        return 1 / self.eta ** (top_rung(self.min_share, self.eta) - rung)
 
 
 def _promotable(rung: list[Trial], above: list[Trial], eta: int) -> Trial | None:

@@ -28,3 +28,7 @@ class Full:
     def ask(self, history: History) -> Proposal:
         rng = np.random.default_rng([self.seed, len(history)])
         return Proposal(fresh(self.sampler, self.space, history, rng))
+
+    def share(self, bracket: int, rung: int) -> float:
+        """Of a full run, at this place of the schedule."""
+        return 1.0

@@ -50,9 +50,8 @@ class Hyperband:
         brackets: dict[int, list[Trial]] = {}
         for trial in history:
             brackets.setdefault(trial.proposal.bracket, []).append(trial)
-        s_max = top_rung(self.min_share, self.eta)
         for number in range(len(history) + 1):  # a bracket without trials always has work
-            sizes = plan(s_max, s_max - number % (s_max + 1), self.eta)
+            sizes = self._sizes(number)
             work = _next(sizes, brackets.get(number, []))
             if work is None:
                 continue
@@ -63,6 +62,14 @@ class Hyperband:
             config = fresh(self.sampler, self.space, history, rng)
             return Proposal(config, sizes[0][1], number, 0)
         raise AssertionError("unreachable: an empty bracket has work")
+
+    def share(self, bracket: int, rung: int) -> float:
+        """Of a full run, at this place of the schedule."""
+        return self._sizes(bracket)[rung][1]
+
+    def _sizes(self, bracket: int) -> list[tuple[int, float]]:
+        s_max = top_rung(self.min_share, self.eta)
+        return plan(s_max, s_max - bracket % (s_max + 1), self.eta)
 
 
 def _next(sizes: list[tuple[int, float]], trials: list[Trial]) -> tuple[int, Trial | None] | None:

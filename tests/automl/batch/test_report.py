@@ -11,6 +11,7 @@ import pytest
 
 from automl.batch.report import page, summary
 from automl.batch.result import BatchResult, Quality, TaskResult, TaskState, read_result, write_result
+from automl.search.rank_correlation import RankCorrelation
 
 DONE = TaskResult(
     "digits",
@@ -28,6 +29,7 @@ DONE = TaskResult(
     autonet=Quality(0.0512, 0.98),
     baseline=Quality(0.125, 0.9625),
     curve=((1.0, 0.5), (2.0, 0.075), (4.0, 0.075)),
+    rungs=(RankCorrelation(1 / 9, 2, None, None), RankCorrelation(1 / 3, 12, 0.811, 0.667)),
 )
 WORSE = TaskResult(
     "wine",
@@ -93,6 +95,11 @@ def test_the_page_says_how_it_went(read: Reader) -> None:
     assert "1 not started. 1 failed." in words
     for said in ("1,797", "log loss", "1 − accuracy", "0.0512", "0.125", "0.9800", "30.2"):
         assert said in words
+
+
+def test_the_page_says_how_well_each_budget_foretold_full_training(read: Reader) -> None:
+    words = " ".join(read.words.split())
+    assert "budget 0.111: not known (2 pairs); budget 0.333: Spearman 0.81, Kendall 0.67 (12 pairs)" in words
 
 
 def test_what_failed_says_why_as_text_and_not_as_markup(read: Reader) -> None:

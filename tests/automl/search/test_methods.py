@@ -23,7 +23,7 @@ from simulated import (
 
 from automl.errors import SettingError
 from automl.genotypes.spaces import decode
-from automl.search.catalogue import METHODS, build
+from automl.search.catalogue import METHODS, build, method_named
 from automl.search.draw import check_config
 from automl.search.history import History
 from automl.search.loop import run
@@ -34,7 +34,11 @@ SLOW_ASKS = {"smac": 14, "smac-hb": 14, "nasbot": 14}
 """Trials of a test for methods that take long to propose."""
 
 
-every_method = pytest.mark.parametrize("method", METHODS)
+STOPPED = ("random+curves", "hyperband+curves", "asha+curves")
+"""One method of each schedule with runs that end early."""
+EVERY = (*METHODS, *STOPPED)
+
+every_method = pytest.mark.parametrize("method", EVERY)
 
 
 def length(method: str) -> int:
@@ -42,11 +46,11 @@ def length(method: str) -> int:
 
 
 def space_of(method: str) -> ConfigurationSpace:
-    return architecture_space() if METHODS[method].architectures else mixed_space()
+    return architecture_space() if method_named(method).architectures else mixed_space()
 
 
 def loss_of(method: str) -> Callable[[Trial], float]:
-    return architecture_loss if METHODS[method].architectures else mixed_loss
+    return architecture_loss if method_named(method).architectures else mixed_loss
 
 
 def made(method: str, seed: int = 0) -> Optimizer:
@@ -56,7 +60,7 @@ def made(method: str, seed: int = 0) -> Optimizer:
 @pytest.fixture(scope="module")
 def histories() -> dict[str, History]:
     """One history per method, played once for the tests that look at what was proposed."""
-    return {method: played(made(method), length(method), loss_of(method)) for method in METHODS}
+    return {method: played(made(method), length(method), loss_of(method)) for method in EVERY}
 
 
 @every_method
@@ -81,7 +85,7 @@ def test_the_order_of_the_entries_of_a_configuration_means_nothing(method: str, 
 def test_configurations_are_legal_and_leave_inactive_parameters_out(method: str, histories: dict[str, History]) -> None:
     for trial in histories[method]:
         assert check_config(space_of(method), trial.config) == trial.config
-        if not METHODS[method].architectures:
+        if not method_named(method).architectures:
             assert ("width" in trial.config) == (trial.config["model"] == "net")
             assert ("drop" in trial.config) == (trial.config.get("width", 0) > 32)
 
@@ -106,7 +110,7 @@ def test_no_configuration_is_drawn_twice(method: str, histories: dict[str, Histo
 @every_method
 def test_resumed_search_equals_uninterrupted_one(method: str) -> None:
     n, capacity = length(method), 2
-    lookahead = METHODS[method].lookahead and 2
+    lookahead = method_named(method).lookahead and 2
 
     def search(history: History) -> History:
         runner = SimulatedRunner(done(loss_of(method)), capacity, uneven)

@@ -1,0 +1,1 @@
+"""Learning curves: what a run that has only begun will come to."""

@@ -3,8 +3,8 @@
 As between genotypes (`automl.genotypes.inheritance`), whose correspondence of plans is used: a family whose networks
 are made of linear layers, norms and sums says so by `layout(shape, **config)`.
 
-    widen (layer, units)     of a hidden layer of `mlp`, or of a group of blocks of `resnet`; not behind layer norms,
-                             which mix all units
+    widen (layer, units)     of a hidden layer of `mlp`, or of a group of blocks of `resnet` and those beside it that
+                             are as wide; not behind layer norms, which mix all units
     deepen ()                `mlp`: a last layer that begins as the identity, behind ReLU; `resnet`: a last group, as
                              wide as the one before, whose blocks begin at 0
 """
@@ -47,7 +47,7 @@ def morphed(family: Family, config: Config, morph: Morph, shape: Shape) -> dict[
             raise GenotypeError(f"widths are {widths}; {morph.args!r} must name one and be larger")
         if config["norm"] == "layer":
             raise GenotypeError("a layer norm mixes all units, so that no unit can be repeated; use norm 'batch'")
-        widths[layer] = units
+        widths = _widened(widths, layer, units, tied=family.name == "resnet")
     elif morph.kind == "deepen":
         if family.name == "mlp" and (config["activation"] != "relu" or config["norm"] == "layer"):
             raise GenotypeError("only ReLU without a layer norm repeats what it gave; deepen the family 'resnet'")
@@ -59,6 +59,19 @@ def morphed(family: Family, config: Config, morph: Morph, shape: Shape) -> dict[
     kept = {k: v for k, v in config.items() if k not in ("form", "max_units") and not k.startswith("width_")}
     explicit = {f"width_{i}": width for i, width in enumerate(widths, start=1)}
     return {**kept, "form": EXPLICIT, COUNTS[family.name]: len(widths), **explicit}
+
+
+def _widened(widths: list[int], layer: int, units: int, *, tied: bool) -> list[int]:
+    """The widths after one is larger; neighbours of equal width that are added to each other stay equal."""
+    first, last = layer, layer
+    while tied and first > 0 and widths[first - 1] == widths[layer]:
+        first -= 1
+    while tied and last + 1 < len(widths) and widths[last + 1] == widths[layer]:
+        last += 1
+    beside = [*widths[max(first - 1, 0) : first], *widths[last + 1 : last + 2]]
+    if tied and units in beside:
+        raise GenotypeError(f"widths are {widths}; with {units} units, group {layer} would lose a projection beside it")
+    return [*widths[:first], *(units for _ in range(first, last + 1)), *widths[last + 1 :]]
 
 
 def inherit(

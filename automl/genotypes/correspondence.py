@@ -250,7 +250,7 @@ def sources(parent: Plan, child: Plan, link: Link) -> dict[str, int]:
 
 
 def _source(name: str, layers: Sequence[int | None]) -> str | None:
-    """Name that a step has in the parent; None where its layer, or the one that it takes, is new."""
+    """Name that a step has in the parent; None where its layer is new."""
     if not layers:
         return name
     layer = _layer(name)
@@ -260,8 +260,11 @@ def _source(name: str, layers: Sequence[int | None]) -> str | None:
         name = PLACE.sub(f"layer{layers[layer]}", name, count=1)
     found = SOURCE.search(name)
     if found and int(found[2]) > 0:
-        of = layers[int(found[2]) - 1]
-        return None if of is None else SOURCE.sub(f"{found[1]}{of + 1}", name, count=1)
+        place = int(found[2])
+        while place and layers[place - 1] is None:  # a new layer stands for the one that it follows
+            place -= 1
+        of = 0 if place == 0 else (layers[place - 1] or 0) + 1
+        return SOURCE.sub(f"{found[1]}{of}", name, count=1)
     return name
 
 

@@ -239,8 +239,9 @@ def _branch(genotype: Layered, layer: int) -> tuple[Layered, Link]:
     if isinstance(genotype, Chain):
         raise GenotypeError("a chain has no branches; use the family 'branches'")
     copied = _checked(net, layer)
-    if net.merge != "concat" and any(
-        place in row and row[-1] != place and net.width(row[-1]) != copied.filters for row in net.taken
+    sums = [row for row in net.taken if place in row and net.merge != "concat"]
+    if any(
+        net.width(row[-1]) != copied.filters or net.halvings(place) < max(net.halvings(j) for j in row) for row in sums
     ):
         raise GenotypeError(f"layer {layer} passes a projection, which cannot be halved")
 

@@ -39,6 +39,8 @@ class Method:
     about: one line with the paper.
     lookahead: proposals to prepare while trials run; above 0 where a proposal takes longer than some trials.
     architectures: whether the space must hold architectures (`automl.genotypes.spaces.joined`).
+    inherit: whether a trial begins with the weights of the one that its configuration is bred from; the sampler must
+        then be a `Breeder`.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Method:
     about: str
     lookahead: int = 0
     architectures: bool = False
+    inherit: bool = False
 
 
 def _random() -> Sampler:
@@ -127,6 +130,24 @@ def _codeepneat() -> Sampler:
     return CoDeepNEAT()
 
 
+def _nash() -> Sampler:
+    from automl.search.samplers.nash import NASH
+
+    return NASH()
+
+
+def _lemonade() -> Sampler:
+    from automl.search.samplers.lemonade import LEMONADE
+
+    return LEMONADE()
+
+
+def _eas() -> Sampler:
+    from automl.search.samplers.eas import EAS
+
+    return EAS()
+
+
 def _kde() -> Sampler:
     from automl.search.samplers.kde import KDE
 
@@ -157,6 +178,39 @@ _LINES = (
     Method("evolution", "full", _evolution, "Aging evolution (Real et al. 2019)"),
     Method(
         "evolution-large-scale", "full", _large_scale, "Pairwise tournaments from trivial networks (Real et al. 2017)"
+    ),
+    Method("local-inherit", "full", _local, "Local search; neighbours inherit weights", inherit=True),
+    Method("evolution-inherit", "full", _evolution, "Aging evolution; children inherit weights", inherit=True),
+    Method(
+        "evolution-large-scale-inherit",
+        "full",
+        _large_scale,
+        "Pairwise tournaments; children inherit weights (Real et al. 2017)",
+        inherit=True,
+    ),
+    Method(
+        "nash",
+        "full",
+        _nash,
+        "Hill climbing by network morphisms (Elsken, Metzen & Hutter 2017)",
+        architectures=True,
+        inherit=True,
+    ),
+    Method(
+        "lemonade",
+        "full",
+        _lemonade,
+        "Error against parameters by morphisms (Elsken, Metzen & Hutter 2019)",
+        architectures=True,
+        inherit=True,
+    ),
+    Method(
+        "eas",
+        "full",
+        _eas,
+        "An agent that widens and deepens networks (Cai et al. 2018)",
+        architectures=True,
+        inherit=True,
     ),
     Method("neat", "full", _neat, "Species and markings: NEAT (Stanley & Miikkulainen 2002)"),
     Method("codeepneat", "full", _codeepneat, "Modules and blueprints: CoDeepNEAT (Miikkulainen et al. 2017)"),
@@ -228,7 +282,7 @@ def build(
     sampler = line.sampler()
     optimizer: Optimizer
     if line.schedule == "full":
-        optimizer = Full(space, sampler, seed)
+        optimizer = Full(space, sampler, seed, line.inherit)
     elif line.schedule == "hyperband":
         optimizer = Hyperband(space, sampler, seed, min_share, eta)
     else:

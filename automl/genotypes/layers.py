@@ -100,7 +100,7 @@ def write(draft: Draft, at: int, layer: Layer, order: str, name: str, *, first: 
     path = draft.scale(path, f"{name}.scale")
     if layer.stride == 2:
         at = draft.pool(at, "avg", 3, f"{name}.mean", stride=2)
-    return draft.sum((at, path), f"{name}.sum")
+    return draft.sum((at, path), f"{name}.added")
 
 
 def finish(draft: Draft, at: int, order: str) -> int:

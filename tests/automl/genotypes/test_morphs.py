@@ -65,7 +65,7 @@ def outputs(network: nn.Module, x: Tensor) -> list[Tensor]:
     """What a network gives in both modes; it is left as it was."""
     kept = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     with torch.no_grad():
-        found = [network.train(mode)(x).clone() for mode in (True, False)]
+        found = [network.train(mode)(x).clone() for mode in (False, True)]
     network.load_state_dict(kept)
     return found
 
@@ -99,7 +99,8 @@ def sequence(family: str, kind: str, seed: int) -> Iterator[tuple[Morph, float]]
         if not found:
             return
         kinds = sorted({m.kind for m in found})
-        chosen = [m for m in found if m.kind == kinds[rng.integers(len(kinds))]]
+        next_kind = kinds[rng.integers(len(kinds))]
+        chosen = [m for m in found if m.kind == next_kind]
         morph = chosen[rng.integers(len(chosen))]
         child = morph.apply(genotype)
         weights = morph.transfer(genotype, weights, child, rng, shape=shape, batch=x)
@@ -298,7 +299,7 @@ def test_what_a_family_cannot_express_is_refused(genotype: Any, morph: Morph, me
     ("name", "change", "morph", "message"),
     [
         ("mlp", {"activation": "silu"}, Morph("deepen"), "deepen the family 'resnet'"),
-        ("mlp", {"norm": "layer"}, Morph("widen", (0, 64)), "use norm 'batch'"),
+        ("mlp", {"norm": "layer"}, Morph("widen", (0, 200)), "use norm 'batch'"),
         ("mlp", {}, Morph("widen", (0, 4)), "must name one and be larger"),
         ("mlp", {}, Morph("skip", (0, 1)), "has widen and deepen"),
         ("resnet", {"shake": "shake_shake"}, Morph("deepen"), "no morphisms"),

@@ -68,7 +68,7 @@ def fit_networks(
         network.prime(data.train.numbers, data.train.codes, data.train.targets, seed)
         parts.append((blueprint, preparer, target))
         if ancestor is not None and ancestor.family == family.name:
-            begin_with(network, blueprint, family, ancestor.models[number], data.train, seed)
+            begin_with(network, blueprint, family, ancestor.folds[number], data.train, seed)
         networks.append(network)
         folds.append(data)
     recipe = Recipe(**{"epochs": epochs} | recipe_fields(trial.config, family, min(len(fold.train) for fold in folds)))

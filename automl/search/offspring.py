@@ -42,14 +42,24 @@ def morphed(
 ) -> dict[str, Any]:
     """A configuration after so many random morphs: first a kind is drawn among those that apply, then one of it."""
     for _ in range(steps):
-        found = neighbours(space, config, kinds)
-        if not found:
-            break
-        there = sorted({morph.kind for morph, _ in found})
-        kind = there[int(rng.integers(len(there)))]
-        same = [child for morph, child in found if morph.kind == kind]
-        config = same[int(rng.integers(len(same)))]
+        config = _stepped(space, config, rng, kinds) or config
     return dict(config)
+
+
+def _stepped(
+    space: ConfigurationSpace, config: Configuration, rng: np.random.Generator, kinds: Sequence[str]
+) -> dict[str, Any] | None:
+    """A random neighbour; None where there is none. What the space can hold is asked of few, as it takes long."""
+    genotype, rest = spaces.decode(space, config)
+    by_kind: dict[str, list[Morph]] = {}
+    for morph in morphs_of(genotype, kinds, widths=_widths(space)):
+        by_kind.setdefault(morph.kind, []).append(morph)
+    for kind in rng.permutation(sorted(by_kind)):
+        for i in rng.permutation(len(by_kind[kind])):
+            child = _held(space, by_kind[kind][i].apply(genotype), rest)
+            if child is not None:
+                return child
+    return None
 
 
 def moved(space: ConfigurationSpace, config: Configuration, chance: float, rng: np.random.Generator) -> dict[str, Any]:

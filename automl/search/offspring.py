@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 NOMINAL = ((3, 32, 32), 10)
 """Input shape and outputs for which parameters are counted: others change the count by a constant, about."""
-DRAWN = 32
-"""Draws from the space of which the smallest network is a small one."""
+DRAWN = 16
+"""Draws from the space among which a small network is looked for."""
 
 
 def neighbours(
@@ -73,10 +73,13 @@ def moved(space: ConfigurationSpace, config: Configuration, chance: float, rng: 
 
 
 def small(space: ConfigurationSpace, rng: np.random.Generator) -> dict[str, Any]:
-    """The configuration of the smallest network among some draws."""
+    """The configuration of the smallest network among those draws that may grow in the most ways."""
     drawn = [sample(space, rng) for _ in range(DRAWN)]
-    sizes = [parameters(space, config) for config in drawn]
-    return drawn[int(np.argmin(sizes))]
+    ways = [len({morph.kind for morph, _ in neighbours(space, config)}) for config in drawn]
+    return min(
+        (config for config, kinds in zip(drawn, ways, strict=True) if kinds == max(ways)),
+        key=lambda config: parameters(space, config),
+    )
 
 
 def parameters(space: ConfigurationSpace, config: Configuration) -> int:

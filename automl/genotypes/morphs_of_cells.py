@@ -46,6 +46,10 @@ def _cell(genotype: Cells, name: str) -> Cell:
     return cell
 
 
+def _with(genotype: Cells, name: str, cell: Cell) -> Cells:
+    return replace(genotype, normal=cell) if name == "normal" else replace(genotype, reduce=cell)
+
+
 def _widen(genotype: Cells, filters: int) -> tuple[Cells, Link]:
     if filters <= genotype.filters:
         raise GenotypeError(f"there are {genotype.filters} filters; widening to {filters!r} needs more")
@@ -65,7 +69,7 @@ def _branch(genotype: Cells, name: str, first: int, second: int, operation: str)
         raise GenotypeError(f"state {lost[0]} of the {name} cell is part of its output; a new block would take it away")
     block = Block((first, second), (operation, operation))
     concat = (*cell.concat, 2 + len(cell.blocks)) if cell.concat else ()
-    return replace(genotype, **{name: Cell((*cell.blocks, block), concat)}), Link()
+    return _with(genotype, name, Cell((*cell.blocks, block), concat)), Link()
 
 
 def _kernel(genotype: Cells, name: str, block: int, side: int) -> tuple[Cells, Link]:
@@ -78,7 +82,7 @@ def _kernel(genotype: Cells, name: str, block: int, side: int) -> tuple[Cells, L
     sides = [LARGER[o] if i == side else o for i, o in enumerate(found.operations)]
     grown = replace(found, operations=(sides[0], sides[1]))
     blocks = (*cell.blocks[:block], grown, *cell.blocks[block + 1 :])
-    return replace(genotype, **{name: replace(cell, blocks=blocks)}), Link()
+    return _with(genotype, name, replace(cell, blocks=blocks)), Link()
 
 
 RULES: Mapping[str, Callable[..., tuple[Any, Link]]] = MappingProxyType(

@@ -121,7 +121,9 @@ def _png(points: Sequence[tuple[float, float]], best: Sequence[int], path: Path)
         raise SettingError("a .png is drawn by matplotlib, which is not installed; draw to .svg instead") from error
     figure = Figure(figsize=(WIDTH / 100, HEIGHT / 100), dpi=150, layout="constrained")
     axes = figure.subplots()
-    axes.scatter(*zip(*points, strict=True), color=OTHER, s=14)
-    axes.step(*zip(*(points[i] for i in best), strict=True), where="post", color=FRONT, marker="o", markersize=4)
+    sizes, losses = zip(*points, strict=True)
+    axes.scatter(sizes, losses, color=OTHER, s=14)
+    at, height = [sizes[i] for i in best], [losses[i] for i in best]
+    axes.step(at, height, where="post", color=FRONT, marker="o", markersize=4)
     axes.set(xscale="log", xlabel="parameters", ylabel="loss")
     figure.savefig(path)

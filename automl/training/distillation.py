@@ -36,7 +36,7 @@ def distil(
     """
     if epochs < 1 or batch_size < 2 or len(inputs) < 2:
         raise SettingError(
-            f"distillation takes at least 1 epoch, batches of 2 and 2 inputs; got {epochs}, {batch_size} and {len(inputs)}"
+            f"distillation takes >= 1 epoch, batches of >= 2 and >= 2 inputs, not {epochs}, {batch_size}, {len(inputs)}"
         )
     with torch.no_grad():
         parent.eval()
@@ -52,7 +52,7 @@ def distil(
         for part in rows[: batches * batch_size].split(batch_size):
             loss = functional.mse_loss(child(inputs[part]), wanted[part])
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             schedule.step()
             total += float(loss.detach())

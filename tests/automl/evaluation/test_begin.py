@@ -28,7 +28,7 @@ from automl.training.data import FoldData, Rows
 from automl.training.loop import fit
 from automl.training.recipe import Recipe
 
-STILL = {"train:learning_rate": 1e-5, "mlp:dropout": 0.0}
+STILL = {"train:learning_rate": 1e-4, "mlp:dropout": 0.0}
 """Hyperparameters with which a network stays about where it begins."""
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from automl.architectures.family import Shape
 from automl.architectures.layers import add_dropout, add_widths, hidden_widths
+from automl.architectures.layout import Layout
 from automl.architectures.shapes import shares
 
 if TYPE_CHECKING:
@@ -68,3 +69,32 @@ class MLP:
             ]
             inputs = width
         return nn.Sequential(*layers, nn.Linear(inputs, shape.outputs))
+
+    def layout(
+        self,
+        shape: Shape,
+        *,
+        form: str,
+        n_layers: int,
+        activation: str,
+        dropout: float,
+        norm: str,
+        dropout_shape: str = "constant",
+        max_units: int | None = None,
+        **widths: int,
+    ) -> Layout:
+        """The layers that `build` makes of the same hyperparameters."""
+        from automl.genotypes.plan import Draft
+
+        draft, at, place, modules = Draft((shape.inputs, 1, 1)), 0, 0, dict[str, str]()
+        units = hidden_widths(shape, form, n_layers, max_units, widths)
+        for i, (width, share) in enumerate(zip(units, shares(dropout_shape, n_layers), strict=True)):
+            at = draft.linear(at, width, f"layer{i}.linear")
+            modules[f"layer{i}.linear"] = str(place)
+            if norm != "none":
+                at = draft.norm(at, f"layer{i}.norm")
+                modules[f"layer{i}.norm"] = str(place + 1)
+            at = draft.relu(at, f"layer{i}.act")
+            place += 2 + (norm != "none") + (dropout * share > 0)
+        draft.linear(at, shape.outputs, "classifier")
+        return Layout(draft.plan(), modules | {"classifier": str(place)}, (activation, norm), units)

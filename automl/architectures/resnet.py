@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 
 from automl.architectures.family import Shape
 from automl.architectures.layers import add_dropout, add_widths, hidden_widths
+from automl.architectures.layout import Layout
 from automl.architectures.shapes import shares
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
     from torch import nn
+
+    from automl.genotypes.plan import Draft
 
 
 class ResNet:
@@ -83,3 +86,65 @@ class ResNet:
             inputs = width
         head = nn.Linear(inputs, shape.outputs)
         return nn.Sequential(*layers, *blocks.norm(norm, inputs), blocks.activation(activation), head)
+
+    def layout(
+        self,
+        shape: Shape,
+        *,
+        form: str,
+        n_groups: int,
+        n_blocks: int,
+        activation: str,
+        norm: str,
+        dropout: float = 0.0,
+        skip: bool = True,
+        shake: str = "none",
+        shake_rule: str = "even_even",
+        shake_drop: float = 0.0,
+        dropout_shape: str = "constant",
+        max_units: int | None = None,
+        **widths: int,
+    ) -> Layout | None:
+        """The layers that `build` makes of the same hyperparameters; None where branches are mixed at random."""
+        from automl.genotypes.plan import Draft
+
+        if shake != "none":
+            return None
+        groups = hidden_widths(shape, form, n_groups, max_units, widths)
+        draft, modules = Draft((shape.inputs, 1, 1)), {"stem": "0"}
+        at = draft.linear(0, groups[0], "stem")
+        each = [width for width in groups for _ in range(n_blocks)]
+        for i, (width, share) in enumerate(zip(each, shares(dropout_shape, len(each)), strict=True)):
+            at = _block(draft, at, width, i, modules, norm=norm, skip=skip, drops=dropout * share > 0)
+        place = 1 + len(each)
+        if norm != "none":
+            at = draft.norm(at, "last.norm")
+            modules["last.norm"] = str(place)
+            place += 1
+        draft.linear(draft.relu(at, "last.act"), shape.outputs, "classifier")
+        modules["classifier"] = str(place + 1)
+        return Layout(draft.plan(), modules, (activation, norm, skip, n_blocks), groups)
+
+
+def _block(
+    draft: Draft, at: int, width: int, number: int, modules: dict[str, str], *, norm: str, skip: bool, drops: bool
+) -> int:
+    """The steps of `blocks.Residual`; notes the paths of its modules."""
+    name, path, start, place = f"layer{number}", f"{number + 1}.branch", at, 0
+    inputs = draft.shape(at)[0]
+    for part in ("first", "second"):
+        if norm != "none":
+            at = draft.norm(at, f"{name}.{part}_norm")
+            modules[f"{name}.{part}_norm"] = f"{path}.{place}"
+            place += 1
+        at = draft.relu(at, f"{name}.{part}_act")
+        place += 1 + (drops and part == "second")
+        at = draft.linear(at, width, f"{name}.{part}")
+        modules[f"{name}.{part}"] = f"{path}.{place}"
+        place += 1
+    if not skip:
+        return at
+    if inputs != width:
+        start = draft.linear(start, width, f"{name}.shortcut")
+        modules[f"{name}.shortcut"] = f"{number + 1}.shortcut"
+    return draft.sum((at, start), f"{name}.sum")

@@ -99,7 +99,7 @@ class Evaluator:
 
     def _repeated(self, family: Family, trial: Trial) -> Result | None:
         """The parent's result under the trial's own number, where a larger budget would buy nothing more."""
-        if trial.proposal.parent is None or not self._continues:
+        if not trial.proposal.promoted or not self._continues:
             return None
         parent, folder = self.folder / str(trial.proposal.parent), self.folder / str(trial.number)
         through = (parent / CONVERGED).exists() or not getattr(family, "budgeted", True)
@@ -127,11 +127,13 @@ class Evaluator:
             return fit_estimators(task, family, trial, resources, deadline)
         from automl.evaluation.fit_networks import fit_networks
 
-        checkpoint = None
+        checkpoint, ancestor = None, None
         if trial.proposal.parent is not None:
-            path = self.folder / str(trial.proposal.parent) / CHECKPOINT
-            if path.exists() and self._continues:
-                checkpoint = path
+            parent = self.folder / str(trial.proposal.parent)
+            if not trial.proposal.promoted:
+                ancestor = self._ancestor(parent)
+            elif (parent / CHECKPOINT).exists() and self._continues:
+                checkpoint = parent / CHECKPOINT
         return fit_networks(
             task,
             family,
@@ -140,9 +142,16 @@ class Evaluator:
             epochs=self.epochs,
             seconds=self._network_seconds(trial),
             checkpoint=checkpoint,
+            ancestor=ancestor,
             deadline=deadline,
             device=self.device,
         )
+
+    def _ancestor(self, folder: Path) -> TrialModel | None:
+        """The model of the trial whose weights are inherited; None where it has left none that can be."""
+        if self.task.metric.several or not (folder / MODEL).exists():
+            return None
+        return read_model(folder, self.families)
 
     def _seconds(self, trial: Trial) -> float | None:
         """That a full run of the trial's configuration should take."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from automl.evaluation.begin import begin_with
 from automl.evaluation.class_weights import training_weight
 from automl.evaluation.effort import Work, affordable_epochs, forward_work
 from automl.evaluation.fidelity import Resources
@@ -41,6 +42,7 @@ def fit_networks(
     epochs: int,
     seconds: float | None = None,
     checkpoint: Path | None,
+    ancestor: TrialModel | None = None,
     deadline: float | None,
     device: str,
 ) -> Fitted:
@@ -51,12 +53,13 @@ def fit_networks(
     epochs: of a full run, unless the configuration says how long it is.
     seconds: that a full run should take at most, by having fewer epochs; None for as long as it takes.
     checkpoint: of the same configuration on the same rows, to go on from; None starts anew.
+    ancestor: model of another configuration on the same folds, whose weights the networks begin with.
     deadline: `time.monotonic` value at which training stops with the best weights so far.
     """
     config, choices = section(trial.config, family.name), part_of(trial.config, family, "prepare")
     seeds = [int(s) for s in np.random.SeedSequence(trial.seed).generate_state(len(task.folds))]
     parts, folds, networks = [], [], []
-    for fold, seed in zip(task.folds, seeds, strict=True):
+    for number, (fold, seed) in enumerate(zip(task.folds, seeds, strict=True)):
         rows = fold.subset(resources.rows, task.least_rows)
         preparer, target, data = _prepared(task, rows, fold.valid, choices)
         levels = tuple(n - 1 for n in preparer.levels(task.levels))
@@ -64,6 +67,8 @@ def fit_networks(
         network = blueprint.build(family, seed)
         network.prime(data.train.numbers, data.train.codes, data.train.targets, seed)
         parts.append((blueprint, preparer, target))
+        if ancestor is not None and ancestor.family == family.name:
+            begin_with(network, blueprint, family, ancestor.folds[number], data.train, seed)
         networks.append(network)
         folds.append(data)
     recipe = Recipe(**{"epochs": epochs} | recipe_fields(trial.config, family, min(len(fold.train) for fold in folds)))

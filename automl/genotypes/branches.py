@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from typing import Any, ClassVar
 
 from automl.errors import GenotypeError
@@ -19,7 +20,7 @@ from automl.genotypes.graph import INPUT, OUTPUT, Graph, canonical_hash
 from automl.genotypes.layers import Layer, checked, finish, layers_of, write
 from automl.genotypes.plan import Draft, Plan, Shape
 
-MERGES = ("concat", "sum")
+MERGES = ("concat", "sum", "scaled")
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,9 @@ class Branches:
     skips: a row for each layer and one for the classifier. Row i has i + 1 entries: whether it takes the input (first
         entry) and each layer before. A row of zeros takes the input; the classifier also takes every layer that
         nothing else takes.
-    merge: how several are joined, "concat" or "sum". Larger ones are averaged down to the smallest; in a sum, those
-        that do not fit the last one pass a 1×1 convolution and batch norm of their own.
+    merge: how several are joined, "concat", "sum" or "scaled". Larger ones are averaged down to the smallest; in a
+        sum, those that do not fit the last one pass a 1×1 convolution and batch norm of their own. "scaled" is a sum
+        in which all but the last are multiplied by a learnable number each, 0 at first.
     order: of norm, ReLU and weights in a layer, a name of `layers.ORDERS`.
     """
 
@@ -90,25 +92,28 @@ class Branches:
     def plan(self, shape: Shape, outputs: int) -> Plan:
         draft, places = Draft(shape), [0]
         for i, (layer, row) in enumerate(zip(self.layers, self.taken, strict=False)):
-            at = self._merged(draft, [places[j] for j in row], f"layer{i}")
+            at = self._merged(draft, row, places, f"layer{i}")
             places.append(write(draft, at, layer, self.order, f"layer{i}", first=row == (0,)))
-        at = self._merged(draft, [places[j] for j in self.taken[-1]], "classifier_in")
+        at = self._merged(draft, self.taken[-1], places, "classifier_in")
         head(draft, finish(draft, at, self.order), outputs)
         return draft.plan()
 
-    def _merged(self, draft: Draft, inputs: Sequence[int], name: str) -> int:
-        if len(inputs) == 1:
-            return inputs[0]
-        size = min(draft.shape(i)[1:] for i in inputs)
-        channels = draft.shape(inputs[-1])[0]
+    def _merged(self, draft: Draft, row: Sequence[int], places: Sequence[int], name: str) -> int:
+        """Join the layers of a row; parts are called by the layer that they take, so that a new one renames none."""
+        if len(row) == 1:
+            return places[row[0]]
+        size = min(draft.shape(places[j])[1:] for j in row)
+        channels = draft.shape(places[row[-1]])[0]
         fitting = []
-        for k, at in enumerate(inputs):
+        for j in row:
+            at = places[j]
             if self.merge == "concat":
-                fitting.append(_shrunk(draft, at, size, f"{name}.shrink{k}"))
-            elif draft.shape(at) == (channels, *size):
-                fitting.append(at)
-            else:
-                fitting.append(_projected(draft, at, channels, size, f"{name}.project{k}"))
+                at = _shrunk(draft, at, size, f"{name}.shrink{j}")
+            elif draft.shape(at) != (channels, *size):
+                at = _projected(draft, at, channels, size, f"{name}.project{j}")
+            if self.merge == "scaled" and j != row[-1]:
+                at = draft.scale(at, f"{name}.scale{j}")
+            fitting.append(at)
         join = draft.concat if self.merge == "concat" else draft.sum
         return join(fitting, f"{name}.{self.merge}")
 
@@ -120,11 +125,12 @@ class Branches:
 
 def _shrunk(draft: Draft, at: int, size: tuple[int, int], name: str) -> int:
     """Averaged down to a size, a half at a time."""
-    while draft.shape(at)[1:] != size:
-        steps = len(draft.plan().steps)
+    for halving in count():
+        if draft.shape(at)[1:] == size:
+            break
         if size == (1, 1):
             return draft.global_pool(at, name)
-        at = draft.pool(at, "avg", 3, f"{name}.mean{steps}", stride=2)
+        at = draft.pool(at, "avg", 3, f"{name}.mean{halving}", stride=2)
         if draft.shape(at)[1] < size[0]:
             raise GenotypeError(f"{name} cannot join images of different sizes; halve them by strides of 2 alone")
     return at

@@ -26,14 +26,17 @@ class Layer:
     ----------
     operation: a name of `OPERATIONS`.
     kernel: odd, of convolutions and pools; also 2 for pools.
-    filters: output channels or units of layers with weights, >= 1; 0 for the others.
+    filters: output channels or units of layers with weights, >= 1; 0 for layers that keep their width.
     stride: 1 or 2; 1 for dense layers and junctions.
+    residual: whether what a layer with weights gives is multiplied by a learnable number, 0 at first, and added to
+        what it takes. Such a layer keeps its width; with a stride of 2, what it takes is averaged.
     """
 
     operation: str
     kernel: int = 1
     filters: int = 0
     stride: int = 1
+    residual: bool = False
 
     def __post_init__(self) -> None:
         if self.operation not in OPERATIONS:
@@ -45,8 +48,11 @@ class Layer:
         strides = (1, 2) if pool or self.operation in ("conv", "sep_conv") else (1,)
         if self.stride not in strides:
             raise GenotypeError(f"a {self.operation} layer has stride {self.stride!r}; it must be one of {strides}")
-        if (self.operation in WEIGHTED) != (isinstance(self.filters, int) and self.filters >= 1):
-            rule = "at least 1" if self.operation in WEIGHTED else "0, since it keeps its width"
+        if self.residual and self.operation not in WEIGHTED:
+            raise GenotypeError(f"a {self.operation} layer is residual; only layers with weights can be: {WEIGHTED}")
+        free = self.operation in WEIGHTED and not self.residual
+        if free != (isinstance(self.filters, int) and self.filters >= 1):
+            rule = "at least 1" if free else "0, since it keeps its width"
             raise GenotypeError(f"a {self.operation} layer has {self.filters!r} filters; it must have {rule}")
 
     @property
@@ -54,7 +60,8 @@ class Layer:
         """Such as `conv_3x3`, with `/2` for a stride of 2."""
         sized = self.operation not in ("dense", "relu", "skip")
         name = f"{self.operation}_{self.kernel}x{self.kernel}" if sized else self.operation
-        return {"skip": "skip_connect"}.get(name, name) + ("/2" if self.stride == 2 else "")
+        name = {"skip": "skip_connect"}.get(name, name) + ("/2" if self.stride == 2 else "")
+        return f"residual_{name}" if self.residual else name
 
 
 def checked(layers: tuple[Layer, ...], order: str) -> None:
@@ -64,7 +71,7 @@ def checked(layers: tuple[Layer, ...], order: str) -> None:
     if order not in ORDERS:
         raise unknown("order", order, ORDERS)
     dense = [i for i, layer in enumerate(layers) if layer.operation == "dense"]
-    late = [i for i, layer in enumerate(layers) if dense and i > dense[0] and layer.label != "dense"]
+    late = [i for i, layer in enumerate(layers) if dense and i > dense[0] and layer.operation != "dense"]
     if late:
         raise GenotypeError(
             f"layer {late[0]} is a {layers[late[0]].operation} after the dense layer {dense[0]}; dense layers come last"
@@ -87,6 +94,24 @@ def write(draft: Draft, at: int, layer: Layer, order: str, name: str, *, first: 
         return draft.relu(at, name)
     if layer.operation == "dense" and draft.shape(at)[1:] != (1, 1):
         at = draft.global_pool(at, f"{name}.pool")
+    path = _ordered(draft, at, layer, order, name, first=first)
+    if not layer.residual:
+        return path
+    path = draft.scale(path, f"{name}.scale")
+    if layer.stride == 2:
+        at = draft.pool(at, "avg", 3, f"{name}.mean", stride=2)
+    return draft.sum((at, path), f"{name}.added")
+
+
+def finish(draft: Draft, at: int, order: str) -> int:
+    """What stands before the classifier: the last norm and ReLU where the order leaves them open."""
+    if order == "norm-relu-conv":
+        return draft.relu(draft.norm(at, "last.norm"), "last.relu")
+    return at
+
+
+def _ordered(draft: Draft, at: int, layer: Layer, order: str, name: str, *, first: bool) -> int:
+    """Weights, norm and ReLU of a layer."""
     if order == "conv-norm-relu":
         at = draft.norm(_weights(draft, at, layer, name), f"{name}.norm")
         return draft.relu(at, f"{name}.relu")
@@ -98,18 +123,12 @@ def write(draft: Draft, at: int, layer: Layer, order: str, name: str, *, first: 
     return draft.norm(at, f"{name}.norm") if order == "relu-conv-norm" else at
 
 
-def finish(draft: Draft, at: int, order: str) -> int:
-    """What stands before the classifier: the last norm and ReLU where the order leaves them open."""
-    if order == "norm-relu-conv":
-        return draft.relu(draft.norm(at, "last.norm"), "last.relu")
-    return at
-
-
 def _weights(draft: Draft, at: int, layer: Layer, name: str) -> int:
-    if layer.operation == "dense":
-        return draft.linear(at, layer.filters, f"{name}.dense")
-    if layer.operation == "conv":
-        return draft.conv(at, layer.filters, layer.kernel, f"{name}.conv", stride=layer.stride)
     inputs = draft.shape(at)[0]
+    filters = layer.filters or inputs
+    if layer.operation == "dense":
+        return draft.linear(at, filters, f"{name}.dense")
+    if layer.operation == "conv":
+        return draft.conv(at, filters, layer.kernel, f"{name}.conv", stride=layer.stride)
     at = draft.conv(at, inputs, layer.kernel, f"{name}.depthwise", stride=layer.stride, groups=inputs)
-    return draft.conv(at, layer.filters, 1, f"{name}.pointwise")
+    return draft.conv(at, filters, 1, f"{name}.pointwise")

@@ -41,7 +41,7 @@ class Network(nn.Module):
 
     def _run(self, step: Step, inputs: list[Tensor]) -> Tensor:
         x = inputs[0]
-        if step.kind in ("conv", "norm"):
+        if step.kind in ("conv", "norm", "scale"):
             return self.get_submodule(step.name)(x)
         if step.kind == "linear":
             return self.get_submodule(step.name)(x.flatten(1))[:, :, None, None]
@@ -71,9 +71,22 @@ class Network(nn.Module):
         at.add_module(last, module)
 
 
+class Scale(nn.Module):
+    """Multiplies by one learnable number, 0 at first, so that what it scales joins a network without a jolt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.weight * x
+
+
 def _module(step: Step, plan: Plan) -> nn.Module | None:
     if step.kind == "norm":
         return nn.BatchNorm2d(step.shape[0])
+    if step.kind == "scale":
+        return Scale()
     if step.kind == "linear":
         return nn.Linear(plan.steps[step.inputs[0]].shape[0], step.shape[0], bias=step.bias)
     if step.kind == "conv":

@@ -17,7 +17,10 @@ Shape = tuple[int, int, int]
 """Channels, height, width of one example; a row of a table is (columns, 1, 1)."""
 
 KINDS = frozenset(
-    {"input", "conv", "norm", "relu", "max_pool", "avg_pool", "global_pool", "linear", "sum", "concat", "zero", "shift"}
+    {
+        *("input", "conv", "norm", "relu", "max_pool", "avg_pool", "global_pool", "linear"),
+        *("sum", "concat", "zero", "shift", "scale"),
+    }
 )
 
 
@@ -28,7 +31,8 @@ class Step:
     Attributes
     ----------
     name: unique in its plan; dots separate the modules that hold each other, as in torch.
-    kind: a name of `KINDS`. "shift" moves all pixels by one up and left, "zero" gives zeros.
+    kind: a name of `KINDS`. "shift" moves all pixels by one up and left, "zero" gives zeros, "scale" multiplies by one
+        learnable number that begins at 0 (Bachlechner et al. 2021, "ReZero is all you need", arXiv:2003.04887).
     inputs: places of earlier steps in the plan.
     shape: of its output.
     kernel, stride, dilation, groups, bias: of "conv" and of pools; padding keeps the size at stride 1.
@@ -80,6 +84,8 @@ def _weights(step: Step, steps: Sequence[Step]) -> int:
 def _parameters(step: Step, steps: Sequence[Step]) -> int:
     if step.kind == "norm":
         return 2 * step.shape[0]
+    if step.kind == "scale":
+        return 1
     return _weights(step, steps) + (step.shape[0] if step.bias else 0)
 
 
@@ -165,6 +171,10 @@ class Draft:
     def shift(self, at: int, name: str) -> int:
         """Moved by one pixel up and left, as the second path of a factorised reduction takes it."""
         return self._add(Step(name, "shift", (at,), self.shape(at)))
+
+    def scale(self, at: int, name: str) -> int:
+        """Multiplied by one learnable number."""
+        return self._add(Step(name, "scale", (at,), self.shape(at)))
 
     def _strided(self, at: int, channels: int, stride: int, exact: bool = False) -> Shape:
         _, height, width = self.shape(at)

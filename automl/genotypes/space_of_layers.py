@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from automl.errors import GenotypeError
-from automl.genotypes.branches import MERGES, Branches
+from automl.genotypes.branches import Branches
 from automl.genotypes.chain import Chain
 from automl.genotypes.layers import Layer
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 OPERATIONS = ("conv", "sep_conv", "max_pool", "avg_pool")
 SIZED = ("conv", "sep_conv")
 """Operations with a kernel and filters to choose; pools are 3×3."""
+
+RESIDUAL = ("residual_conv", "residual_sep_conv")
+"""Operations with a kernel to choose, which keep their width; what they give is added to what they take."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class ChainSpace:
     kernels, filters: choices of each convolution; filters in rising order.
     halvings: places, evenly spread over the layers, where the resolution may be halved.
     dense: least and most dense layers before the classifier.
-    units: choices of each dense layer.
+    units: choices of each dense layer; 0 is a residual one, which keeps its width.
+    residual: whether a layer may be one of `RESIDUAL`.
     """
 
     family: ClassVar[str] = "chain"
@@ -41,6 +45,7 @@ class ChainSpace:
     halvings: int = 3
     dense: tuple[int, int] = (0, 2)
     units: tuple[int, ...] = (32, 64, 128, 256, 512)
+    residual: bool = False
 
     def __post_init__(self) -> None:
         for name in ("layers", "dense"):
@@ -58,7 +63,8 @@ class ChainSpace:
             _when_deeper(space, f"{prefix}units{i}", f"{prefix}dense", i, self.dense)
 
     def decode(self, values: Mapping[str, Any]) -> Chain:
-        dense = [Layer("dense", filters=values[f"units{i}"]) for i in range(1, depth(values, "dense", self.dense) + 1)]
+        units = [int(values[f"units{i}"]) for i in range(1, depth(values, "dense", self.dense) + 1)]
+        dense = [Layer("dense", filters=n, residual=n == 0) for n in units]
         return Chain((*decode_layers(self, values), *dense))
 
     def encode(self, genotype: Chain) -> dict[str, Any]:
@@ -78,7 +84,8 @@ class BranchesSpace:
     kernels: tuple[int, ...] = (1, 3, 5, 7)
     filters: tuple[int, ...] = (16, 32, 64, 128)
     halvings: int = 3
-    merges: tuple[str, ...] = MERGES
+    merges: tuple[str, ...] = ("concat", "sum")
+    residual: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.layers[0] <= self.layers[1]:
@@ -122,11 +129,12 @@ def add_layers(space: ConfigurationSpace, prefix: str, bounds: Bounds) -> None:
         add_depth(space, f"{prefix}layers", bounds.layers, f"{prefix}op")
     for i in range(1, most + 1):
         meta = {"layer": i, "module": f"layer{i}"}
-        _add_choice(space, f"{prefix}op{i}", OPERATIONS, meta)
+        _add_choice(space, f"{prefix}op{i}", (*OPERATIONS, *RESIDUAL) if bounds.residual else OPERATIONS, meta)
         _when_deeper(space, f"{prefix}op{i}", f"{prefix}layers", i, bounds.layers)
-        for name, choices in (("kernel", bounds.kernels), ("filters", bounds.filters)):
+        sized = (*SIZED, *RESIDUAL) if bounds.residual else SIZED
+        for name, choices, users in (("kernel", bounds.kernels, sized), ("filters", bounds.filters, SIZED)):
             _add_choice(space, f"{prefix}{name}{i}", choices, meta, ordered=True)
-            space.add(InCondition(space[f"{prefix}{name}{i}"], space[f"{prefix}op{i}"], list(SIZED)))
+            space.add(InCondition(space[f"{prefix}{name}{i}"], space[f"{prefix}op{i}"], list(users)))
     for k in range(1, min(bounds.halvings, most) + 1):
         _add_choice(space, f"{prefix}halve{k}", (False, True), {"module": "halvings"})
         _when_deeper(space, f"{prefix}halve{k}", f"{prefix}layers", k, bounds.layers)
@@ -141,6 +149,9 @@ def decode_layers(bounds: Bounds, values: Mapping[str, Any]) -> tuple[Layer, ...
         operation, stride = values[f"op{i}"], 2 if i in places else 1
         if operation in SIZED:
             layers.append(Layer(operation, int(values[f"kernel{i}"]), int(values[f"filters{i}"]), stride))
+        elif operation in RESIDUAL:
+            kind = operation.removeprefix("residual_")
+            layers.append(Layer(kind, int(values[f"kernel{i}"]), 0, stride, residual=True))
         else:
             layers.append(Layer(operation, 3, 0, stride))
     return tuple(layers)
@@ -155,9 +166,11 @@ def encode_layers(bounds: Bounds, layers: Any) -> dict[str, Any]:
     for i, layer in enumerate(layers, start=1):
         if layer.stride == 2 and i not in places:
             raise GenotypeError(f"layer {i} has stride 2; with {bounds.halvings} halvings only {places} may")
-        values[f"op{i}"] = layer.operation
+        values[f"op{i}"] = f"residual_{layer.operation}" if layer.residual else layer.operation
         if layer.operation in SIZED:
-            values |= {f"kernel{i}": layer.kernel, f"filters{i}": layer.filters}
+            values[f"kernel{i}"] = layer.kernel
+        if layer.filters:
+            values[f"filters{i}"] = layer.filters
     return values
 
 

@@ -42,6 +42,8 @@ class Method:
     lookahead: proposals to prepare while trials run; above 0 where a proposal takes longer than some trials.
     architectures: whether the space must hold architectures (`automl.genotypes.spaces.joined`).
     stops: whether runs end early by their learning curves.
+    inherit: whether a trial begins with the weights of the one that its configuration is bred from; the sampler must
+        then be a `Breeder`.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Method:
     lookahead: int = 0
     architectures: bool = False
     stops: bool = False
+    inherit: bool = False
 
     @property
     def goes_on(self) -> bool:
@@ -136,6 +139,24 @@ def _codeepneat() -> Sampler:
     return CoDeepNEAT()
 
 
+def _nash() -> Sampler:
+    from automl.search.samplers.nash import NASH
+
+    return NASH()
+
+
+def _lemonade() -> Sampler:
+    from automl.search.samplers.lemonade import LEMONADE
+
+    return LEMONADE()
+
+
+def _eas() -> Sampler:
+    from automl.search.samplers.eas import EAS
+
+    return EAS()
+
+
 def _kde() -> Sampler:
     from automl.search.samplers.kde import KDE
 
@@ -166,6 +187,39 @@ _LINES = (
     Method("evolution", "full", _evolution, "Aging evolution (Real et al. 2019)"),
     Method(
         "evolution-large-scale", "full", _large_scale, "Pairwise tournaments from trivial networks (Real et al. 2017)"
+    ),
+    Method("local-inherit", "full", _local, "Local search; neighbours inherit weights", inherit=True),
+    Method("evolution-inherit", "full", _evolution, "Aging evolution; children inherit weights", inherit=True),
+    Method(
+        "evolution-large-scale-inherit",
+        "full",
+        _large_scale,
+        "Pairwise tournaments; children inherit weights (Real et al. 2017)",
+        inherit=True,
+    ),
+    Method(
+        "nash",
+        "full",
+        _nash,
+        "Hill climbing by network morphisms (Elsken, Metzen & Hutter 2017)",
+        architectures=True,
+        inherit=True,
+    ),
+    Method(
+        "lemonade",
+        "full",
+        _lemonade,
+        "Error against parameters by morphisms (Elsken, Metzen & Hutter 2019)",
+        architectures=True,
+        inherit=True,
+    ),
+    Method(
+        "eas",
+        "full",
+        _eas,
+        "An agent that widens and deepens networks (Cai et al. 2018)",
+        architectures=True,
+        inherit=True,
     ),
     Method("neat", "full", _neat, "Species and markings: NEAT (Stanley & Miikkulainen 2002)"),
     Method("codeepneat", "full", _codeepneat, "Modules and blueprints: CoDeepNEAT (Miikkulainen et al. 2017)"),
@@ -213,13 +267,13 @@ def method_named(name: str, what: str = "method") -> Method:
 
 
 def _schedule(
-    name: str, space: ConfigurationSpace, sampler: Sampler, seed: int, min_share: float, eta: int
+    line: Method, space: ConfigurationSpace, sampler: Sampler, seed: int, min_share: float, eta: int
 ) -> Full | Hyperband | ASHA | FreezeThaw:
-    if name == "full":
-        return Full(space, sampler, seed)
-    if name == "hyperband":
+    if line.schedule == "full":
+        return Full(space, sampler, seed, line.inherit)
+    if line.schedule == "hyperband":
         return Hyperband(space, sampler, seed, min_share, eta)
-    if name == "asha":
+    if line.schedule == "asha":
         return ASHA(space, sampler, seed, min_share, eta)
     return FreezeThaw(space, sampler, seed, min_share)
 
@@ -262,7 +316,7 @@ def build(
             "`automl.genotypes.spaces.joined`, or choose another method, such as 'arc-gp'"
         )
     sampler = line.sampler()
-    schedule = _schedule(line.schedule, space, sampler, seed, min_share, eta)
+    schedule = _schedule(line, space, sampler, seed, min_share, eta)
     optimizer: Optimizer = schedule
     if advice is not None and advice.sources:
         optimizer = Transfer(optimizer, space, seed, advice.sources)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from ConfigSpace.hyperparameters import Hyperparameter
 
     from automl.search.history import History
-    from automl.search.protocols import Sampler
+    from automl.search.protocols import Breeder, Sampler
+    from automl.search.trial import Offspring
 
 MAX_REDRAWS = 16
 """Redraws of a configuration that was tried before (`max_new_config_tries` of SMAC3)."""
@@ -46,6 +47,17 @@ def fresh(sampler: Sampler, space: ConfigurationSpace, history: History, rng: np
             break
         config = dict(sampler(space, history, rng))
     return config
+
+
+def fresh_child(breeder: Breeder, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> Offspring:
+    """A child that the history does not hold, or its parent over again, to be trained on; see `fresh`."""
+    child = breeder.child(space, history, rng)
+    for _ in range(MAX_REDRAWS):
+        copied = child.parent is not None and child.config == history[child.parent].config
+        if copied or all(child.config != trial.config for trial in history):
+            break
+        child = breeder.child(space, history, rng)
+    return child
 
 
 def as_dict(configuration: Mapping[str, Any]) -> dict[str, Any]:

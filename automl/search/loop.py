@@ -127,7 +127,7 @@ class Search:
             self._closed = self.ordered and self._lag < 0
             return
         self._lag = self._full_lag
-        number, parent = len(self.history), proposal.parent
+        number, parent = len(self.history), proposal.parent if proposal.promoted else None
         seed = trial_seed(self.seed, number) if parent is None else self.history[parent].seed
         trial = Trial(number, proposal, seed)
         self.history = self.history.put(trial)

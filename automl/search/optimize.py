@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
 import secrets
@@ -22,14 +23,14 @@ from automl.search.history import History
 from automl.search.journal import Journal, fingerprint, opened, qualified_name, space_text
 from automl.search.loop import Search
 from automl.search.report import failure_report
-from automl.search.trial import Configuration, Proposal, Result, State, Trial
+from automl.search.trial import Configuration, Lineage, Proposal, Result, State, Trial
 
 if TYPE_CHECKING:
     from automl.runners.inline import InlineRunner
     from automl.runners.processes import ProcessRunner
     from metalearn import Store
 
-Objective = Callable[[dict[str, Any], float, int], float]
+Objective = Callable[..., float]
 """(configuration, budget in the user's unit, seed) -> loss, lower is better."""
 
 
@@ -55,7 +56,9 @@ def optimize(
     ----------
     objective: called as `objective(config, budget, seed)`, returns the loss. `config` holds the active
         hyperparameters as native values, `budget` is in [min_budget, max_budget]. One that raises, or returns
-        anything but a finite or infinite number, makes a CRASHED trial; the search goes on.
+        anything but a finite or infinite number, makes a CRASHED trial; the search goes on. One that has a parameter
+        `lineage` is also given `lineage=Lineage(number, parent)`: the trial's number, under which it may keep what it
+        has trained, and that of the trial whose weights it may begin with, or None. Methods that inherit name one.
     method: a name of `automl.search.catalogue.METHODS`.
     n_trials: trials in all, >= 1.
     total_budget: sum of the budgets of all trials, in the unit of `max_budget` (10 full runs of 27 epochs are 270).
@@ -114,7 +117,7 @@ class _Call:
         with ExitStack() as stack:
             held = stack.enter_context(opened(store))
             journal = None if held is None else self._journal(held, identity, seed)
-            runner = _runner(_Target(self.objective, self.max_budget), self.n_jobs)
+            runner = _runner(_Target(self.objective, self.max_budget, _takes_lineage(self.objective)), self.n_jobs)
             stack.callback(runner.close)
             search = Search(
                 optimizer,
@@ -192,13 +195,23 @@ class _Target:
 
     objective: Objective
     max_budget: float
+    tells: bool = False
 
     def __call__(self, trial: Trial) -> Result:
         start = time.perf_counter()
-        loss: Any = self.objective(dict(trial.config), budget_in_units(self.max_budget, trial.budget), trial.seed)
+        told = {"lineage": Lineage(trial.number, trial.proposal.parent)} if self.tells else {}
+        budget = budget_in_units(self.max_budget, trial.budget)
+        loss: Any = self.objective(dict(trial.config), budget, trial.seed, **told)
         if not _number(loss) or math.isnan(loss):
             raise ValueError(f"the objective returned {loss!r}; it must return the loss as a number that is not NaN")
         return Result(State.DONE, float(loss), time.perf_counter() - start)
+
+
+def _takes_lineage(objective: Objective) -> bool:
+    try:
+        return "lineage" in inspect.signature(objective).parameters
+    except ValueError:  # of a built-in function without a signature
+        return False
 
 
 def budget_in_units(max_budget: float, share: float) -> float:

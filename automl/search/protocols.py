@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
     from ConfigSpace import ConfigurationSpace
 
     from automl.search.history import History
-    from automl.search.trial import Configuration, Proposal, Result, Trial
+    from automl.search.trial import Configuration, Offspring, Proposal, Result, Trial
 
 
 class Sampler(Protocol):
     """What to try next: a function of the space, the history and the random numbers given, nothing else."""
 
     def __call__(self, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> Configuration: ...
+
+
+@runtime_checkable
+class Breeder(Protocol):
+    """A sampler that knows which trial its configuration was bred from, so that weights can be inherited."""
+
+    def __call__(self, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> Configuration: ...
+
+    def child(self, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> Offspring:
+        """What `__call__` gives, with its parent."""
+        ...
 
 
 class Optimizer(Protocol):

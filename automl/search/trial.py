@@ -36,7 +36,9 @@ class Proposal:
     config: active hyperparameters.
     budget: share of a full run, in (0, 1].
     bracket, rung: place in the schedule; a bracket of -1 holds the initial configurations.
-    parent: number of the trial of the same configuration that this one continues, or None.
+    parent: number of a trial that this one continues, or None. On a rung above 0 it is the same configuration at a
+        smaller budget, which is trained further; on rung 0 it is one that the configuration was bred from, whose
+        weights it inherits.
     """
 
     config: Configuration
@@ -44,6 +46,27 @@ class Proposal:
     bracket: int = 0
     rung: int = 0
     parent: int | None = None
+
+    @property
+    def promoted(self) -> bool:
+        """Whether it continues the training of its parent, rather than inherit its weights."""
+        return self.parent is not None and self.rung > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Offspring:
+    """A configuration, and the number of the trial that it was bred from, or None."""
+
+    config: Configuration
+    parent: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Number of a trial, and that of the trial whose weights it inherits, or None."""
+
+    number: int
+    parent: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ def label_cost(a: str, b: str) -> float:
 def _parts(label: str) -> tuple[str, str, int, str]:
     """Class, kind, kernel and stride of a label such as `sep_conv_3x3/2`."""
     found = re.fullmatch(r"(\w+?)_(\d+)x(\d+)(?:_\d+x\d+)?(/2)?", label)
-    kind = found[1] if found else label
+    kind = (found[1] if found else label).removeprefix("residual_")
     if found and kind in CLASSES:
         return CLASSES[kind], kind, max(int(found[2]), int(found[3])), found[4] or ""
     return "other", label, 0, ""
@@ -117,7 +117,7 @@ def _mass(label: str, units: np.ndarray, parents: list[int], node: int) -> float
     incoming = float(units[parents].sum()) if parents else 1.0
     if _parts(label)[0] == "conv":
         return incoming * float(units[node])
-    return DENSE_SHARE * incoming * float(units[node]) if label == "dense" else incoming
+    return DENSE_SHARE * incoming * float(units[node]) if label.endswith("dense") else incoming
 
 
 def _lengths(takes: list[list[int]], weight: list[float], order: Iterable[int]) -> list[list[float]]:

@@ -30,8 +30,11 @@ class Policy(Protocol):
         """Logits of the tokens of a place, after these steps."""
         ...
 
-    def gradient(self, parameters: Arrays, steps: Steps, advantage: float, entropy: float) -> Arrays:
-        """Gradient of −advantage · log p(steps) − entropy · the sum of the entropies along them."""
+    def gradient(self, parameters: Arrays, steps: Steps, advantage: float, entropy: float, given: int = 0) -> Arrays:
+        """Gradient of −advantage · log p(steps) − entropy · the sum of the entropies along them.
+
+        given: how many of the first steps were not written but read, as what the others depend on.
+        """
         ...
 
 
@@ -47,9 +50,9 @@ class Flat:
     def logits(self, parameters: Arrays, steps: Steps, place: int) -> np.ndarray:
         return parameters[0][self.offsets[place] : self.offsets[place + 1]]
 
-    def gradient(self, parameters: Arrays, steps: Steps, advantage: float, entropy: float) -> Arrays:
+    def gradient(self, parameters: Arrays, steps: Steps, advantage: float, entropy: float, given: int = 0) -> Arrays:
         found = np.zeros(self.offsets[-1])
-        for place, token in steps:
+        for place, token in steps[given:]:
             part = slice(self.offsets[place], self.offsets[place + 1])
             found[part] = pull(parameters[0][part], token, advantage, entropy)
         return (found,)
@@ -78,7 +81,7 @@ class LSTM:
         hidden = self._run(parameters, steps)[-1][0]
         return self._head(parameters, hidden, place)
 
-    def gradient(self, parameters: Arrays, steps: Steps, advantage: float, entropy: float) -> Arrays:
+    def gradient(self, parameters: Arrays, steps: Steps, advantage: float, entropy: float, given: int = 0) -> Arrays:
         embeddings, kernel, _, heads, _ = parameters
         found = tuple(np.zeros_like(p) for p in parameters)
         states = self._run(parameters, steps[:-1])
@@ -87,10 +90,11 @@ class LSTM:
             place, token = steps[t]
             part = slice(self.offsets[place], self.offsets[place + 1])
             hidden, cell, before, inputs, gates = states[t]
-            pulled = pull(self._head(parameters, hidden, place), token, advantage, entropy)
-            found[3][part] += np.outer(pulled, hidden)
-            found[4][part] += pulled
-            down_hidden = down_hidden + pulled @ heads[part]
+            if t >= given:
+                pulled = pull(self._head(parameters, hidden, place), token, advantage, entropy)
+                found[3][part] += np.outer(pulled, hidden)
+                found[4][part] += pulled
+                down_hidden = down_hidden + pulled @ heads[part]
             take, keep, give, new = gates
             squashed = np.tanh(cell)
             down_cell = down_cell + down_hidden * give * (1 - squashed**2)

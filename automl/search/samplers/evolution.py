@@ -11,13 +11,14 @@ The population is the last P trials that ended, so it needs no memory, and resul
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from automl.search.candidates import codes_of, mutated
 from automl.search.draw import decode, sample
 from automl.search.lessons import lessons, losses
+from automl.search.trial import Configuration, Offspring, State
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -41,14 +42,18 @@ class Evolution:
     population: int = 30
     sample: int = 10
 
-    def __call__(self, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> dict[str, Any]:
+    def __call__(self, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> Configuration:
+        return self.child(space, history, rng).config
+
+    def child(self, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> Offspring:
+        """A mutant and its parent."""
         young = lessons(history)[-self.population :]
         if not young or len(history) < self.population:
-            return sample(space, rng)
+            return Offspring(sample(space, rng))
         drawn = rng.integers(len(young), size=self.sample)
         parent = young[drawn[np.argmin(losses(young)[drawn])]]
         for _ in range(TRIES):
             child = decode(space, mutated(space, codes_of(space, [parent.config]), rng)[0])
             if child is not None:
-                return child
-        return sample(space, rng)
+                return Offspring(child, parent.number if parent.state is State.DONE else None)
+        return Offspring(sample(space, rng))

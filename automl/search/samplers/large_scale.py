@@ -5,7 +5,7 @@ remove a layer where the space marks its layers (`automl.genotypes.spaces`), and
 paper has 1,000 individuals; here 30, for hundreds of trials.
 
 Which of two dies is drawn from the run's seed and the number of the child that takes its place, so the living are a
-function of the history. Weights are not inherited here: a trial trains from the start.
+function of the history. Children inherit weights where the method says so (`evolution-large-scale-inherit`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from automl.search.candidates import codes_of, drawn, mutated, settled
 from automl.search.draw import decode, sample
 from automl.search.lessons import Replay, lessons, losses, run_seed
+from automl.search.trial import Configuration, Offspring, State
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -49,18 +50,23 @@ class LargeScale:
     def __post_init__(self) -> None:
         self._living = Replay(lambda space, rng: (), self._born)
 
-    def __call__(self, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> dict[str, Any]:
+    def __call__(self, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> Configuration:
+        return self.child(space, history, rng).config
+
+    def child(self, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> Offspring:
+        """A mutant and its parent, or a trivial network."""
         layers = Layers.of(space)
         living = self._living(space, lessons(history), run_seed(history))
+        parent: int | None = None
         for _ in range(TRIES):
             if len(history) < self.population or len(living) < 2:
-                code = layers.trivial(drawn(space, 1, rng, active=False)[0])
+                code, parent = layers.trivial(drawn(space, 1, rng, active=False)[0]), None
             else:
-                code = self._child(layers, living, rng)
+                code, parent = self._child(layers, living, rng)
             config = decode(space, code)
             if config is not None:
-                return config
-        return sample(space, rng)
+                return Offspring(config, parent)
+        return Offspring(sample(space, rng))
 
     def _born(
         self, space: ConfigurationSpace, living: Living, born: Sequence[Trial], rng: np.random.Generator
@@ -72,16 +78,17 @@ class LargeScale:
         dead = max(pair, key=lambda i: (living[i].loss, -living[i].number))
         return tuple(t for i, t in enumerate(living) if i != dead)
 
-    def _child(self, layers: Layers, living: Living, rng: np.random.Generator) -> np.ndarray:
+    def _child(self, layers: Layers, living: Living, rng: np.random.Generator) -> tuple[np.ndarray, int | None]:
         pair = [living[i] for i in rng.choice(len(living), size=2, replace=False)]
         parent = pair[int(np.argmin(losses(pair)))] if any(np.isfinite(t.loss) for t in pair) else pair[0]
         code = codes_of(layers.space, [parent.config])[0]
+        number = parent.number if parent.state is State.DONE else None
         mutation = str(rng.choice(self.mutations))
         grown = layers.resized(code, 1 if mutation == "add" else -1, rng) if mutation != "change" else None
         if grown is not None:
-            return grown
+            return grown, number
         among = [i for i in range(len(layers.space)) if i not in layers.depths]
-        return mutated(layers.space, code[None], rng, among or None)[0]
+        return mutated(layers.space, code[None], rng, among or None)[0], number
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from ConfigSpace import OrdinalHyperparameter
 from ConfigSpace.hyperparameters import IntegerHyperparameter
 
 from automl.search.draw import choices, decode, draw_codes, encode, sample
+from automl.search.trial import Configuration, Offspring
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -41,7 +42,11 @@ LOOK_BACK = 64
 class Local:
     """First-improvement local search in the one-parameter neighbourhood."""
 
-    def __call__(self, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> dict[str, Any]:
+    def __call__(self, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> Configuration:
+        return self.child(space, history, rng).config
+
+    def child(self, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> Offspring:
+        """An untried neighbour and the point beside it, or a restart."""
         budget = max((t.budget for t in history.done), default=1.0)
         done = [t for t in history.done if t.budget == budget]
         numbers = {t.number for t in done}
@@ -54,8 +59,8 @@ class Local:
                 if better:
                     point = min(better, key=lambda t: (t.loss, t.number))
                 elif (config := _step(space, point, near, rng)) is not None:
-                    return config
-        return sample(space, rng)
+                    return Offspring(config, point.number)
+        return Offspring(sample(space, rng))
 
 
 def _changed(space: ConfigurationSpace, point: Trial, other: Trial) -> str | None:

@@ -1,4 +1,7 @@
-"""Every configuration at the full budget: the schedule of the black-box methods."""
+"""Every configuration at the full budget: the schedule of the black-box methods.
+
+With `inherit` it is Lamarckian: what is bred from a trial begins with that trial's weights.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automl.search.draw import fresh
+from automl.search.draw import fresh, fresh_child
+from automl.search.protocols import Breeder
 from automl.search.trial import Proposal
 
 if TYPE_CHECKING:
@@ -19,14 +23,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Full:
-    """Asks the sampler for one configuration after another, each at a budget of 1."""
+    """Asks the sampler for one configuration after another, each at a budget of 1.
+
+    Attributes
+    ----------
+    inherit: whether proposals name the trial that they are bred from; the sampler must then be a `Breeder`.
+    """
 
     space: ConfigurationSpace
     sampler: Sampler
     seed: int
+    inherit: bool = False
 
     def ask(self, history: History) -> Proposal:
         rng = np.random.default_rng([self.seed, len(history)])
+        if self.inherit and isinstance(self.sampler, Breeder):
+            child = fresh_child(self.sampler, self.space, history, rng)
+            return Proposal(dict(child.config), parent=child.parent)
         return Proposal(fresh(self.sampler, self.space, history, rng))
 
     def share(self, bracket: int, rung: int) -> float:

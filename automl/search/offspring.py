@@ -1,0 +1,118 @@
+"""Children of a configuration by network morphisms, within what the space can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from automl.errors import GenotypeError
+from automl.genotypes import spaces
+from automl.genotypes.morphs import EXACT, Morph, morphs_of
+from automl.search.candidates import codes_of, mutated
+from automl.search.draw import decode, encode, sample
+from automl.search.trial import Configuration
+
+if TYPE_CHECKING:
+    from ConfigSpace import ConfigurationSpace
+
+NOMINAL = ((3, 32, 32), 10)
+"""Input shape and outputs for which parameters are counted: others change the count by a constant, about."""
+DRAWN = 16
+"""Draws from the space among which a small network is looked for."""
+
+
+def neighbours(
+    space: ConfigurationSpace, config: Configuration, kinds: Sequence[str] = EXACT
+) -> list[tuple[Morph, dict[str, Any]]]:
+    """Morphs of the configuration's architecture and the configurations that they lead to, always in the same order."""
+    genotype, rest = spaces.decode(space, config)
+    found = []
+    for morph in morphs_of(genotype, kinds, widths=_widths(space)):
+        child = _held(space, morph.apply(genotype), rest)
+        if child is not None:
+            found.append((morph, child))
+    return found
+
+
+def morphed(
+    space: ConfigurationSpace, config: Configuration, rng: np.random.Generator, *, steps: int, kinds: Sequence[str]
+) -> dict[str, Any]:
+    """A configuration after so many random morphs: first a kind is drawn among those that apply, then one of it."""
+    for _ in range(steps):
+        config = _stepped(space, config, rng, kinds) or config
+    return dict(config)
+
+
+def _stepped(
+    space: ConfigurationSpace, config: Configuration, rng: np.random.Generator, kinds: Sequence[str]
+) -> dict[str, Any] | None:
+    """A random neighbour; None where there is none. What the space can hold is asked of few, as it takes long."""
+    genotype, rest = spaces.decode(space, config)
+    by_kind: dict[str, list[Morph]] = {}
+    for morph in morphs_of(genotype, kinds, widths=_widths(space)):
+        by_kind.setdefault(morph.kind, []).append(morph)
+    for kind in rng.permutation(sorted(by_kind)):
+        for i in rng.permutation(len(by_kind[kind])):
+            child = _held(space, by_kind[kind][i].apply(genotype), rest)
+            if child is not None:
+                return child
+    return None
+
+
+def moved(space: ConfigurationSpace, config: Configuration, chance: float, rng: np.random.Generator) -> dict[str, Any]:
+    """With some chance, the configuration with one of the hyperparameters changed that are not of its architecture."""
+    _, prefix = _definition(space)
+    rest = [i for i, name in enumerate(space) if not name.startswith(prefix) and space[name].size != 1]
+    if not rest or rng.random() >= chance:
+        return dict(config)
+    changed = decode(space, mutated(space, codes_of(space, [config]), rng, rest)[0])
+    return dict(config) if changed is None else changed
+
+
+def small(space: ConfigurationSpace, rng: np.random.Generator) -> dict[str, Any]:
+    """The configuration of the smallest network among those draws that may grow in the most ways."""
+    drawn = [sample(space, rng) for _ in range(DRAWN)]
+    ways = [len({morph.kind for morph, _ in neighbours(space, config)}) for config in drawn]
+    return min(
+        (config for config, kinds in zip(drawn, ways, strict=True) if kinds == max(ways)),
+        key=lambda config: parameters(space, config),
+    )
+
+
+def parameters(space: ConfigurationSpace, config: Configuration) -> int:
+    """Trainable numbers of the configuration's architecture."""
+    genotype, _ = spaces.decode(space, config)
+    return _counted(genotype)
+
+
+@lru_cache(maxsize=4096)
+def _counted(genotype: Any) -> int:
+    plan = genotype.plan(*NOMINAL)
+    return int(plan.parameters)
+
+
+def _held(space: ConfigurationSpace, genotype: Any, rest: dict[str, Any]) -> dict[str, Any] | None:
+    """The configuration of an architecture; None where the space does not hold it."""
+    try:
+        config = spaces.encode(space, genotype, rest)
+        again, _ = spaces.decode(space, config)
+    except (GenotypeError, KeyError):
+        return None
+    return decode(space, encode(space, config)) if again.hash == genotype.hash else None
+
+
+def _widths(space: ConfigurationSpace) -> tuple[int, ...]:
+    """Widths that layers of the space may have."""
+    definition, _ = _definition(space)
+    found = {*getattr(definition, "filters", ()), *getattr(definition, "units", ())}
+    return tuple(sorted(n for n in found if n > 0))
+
+
+def _definition(space: ConfigurationSpace) -> tuple[Any, str]:
+    found = spaces.definition_of(space)
+    if found is None:
+        raise GenotypeError(f"the space {space.name!r} holds no architectures, which morphisms change")
+    return found

@@ -37,14 +37,10 @@ class Supernet(Network):
     def __init__(self, layout: Layout, seed: int = 0) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            super().__init__(
-                layout.plan, functools.partial(nn.BatchNorm2d, affine=False, track_running_stats=False)
-            )
+            super().__init__(layout.plan, functools.partial(nn.BatchNorm2d, affine=False, track_running_stats=False))
         self.layout = layout
         self._terms = {
-            place: layout.mixtures[step.name]
-            for place, step in enumerate(layout.plan.steps)
-            if step.kind == "mixture"
+            place: layout.mixtures[step.name] for place, step in enumerate(layout.plan.steps) if step.kind == "mixture"
         }
 
     def mixed(self, images: Tensor, weights: Tensor) -> Tensor:

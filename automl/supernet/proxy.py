@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
 
 ROWS = 256
-"""Images judged at once, and so what the batch norms of a path normalise by where nothing is recalibrated."""
+"""Images judged at once at most, and so what the batch norms of a path normalise by where nothing is recalibrated."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +59,15 @@ class Proxy:
 
     def _error(self, logits: Callable[[Tensor], Tensor]) -> float:
         images, labels = self.halves.valid
-        parts = zip(images.split(ROWS), labels.split(ROWS), strict=True)
+        n = -(-len(labels) // ROWS)  # of nearly equal size, as a rest of one image cannot be normalised by itself
+        parts = zip(images.tensor_split(n), labels.tensor_split(n), strict=True)
         wrong = sum(int((logits(x).argmax(1) != y).sum()) for x, y in parts)
         return wrong / len(labels)
 
     def _calibration(self) -> Iterator[Batch]:
-        rng, left = np.random.default_rng(self.seed), self.recalibrate
-        while left > 0:
-            for batch in batches(self.halves.train, self.batch, rng):
-                if left > 0:
-                    yield batch
-                left -= 1
+        rng = np.random.default_rng(self.seed)
+        epochs = (batches(self.halves.train, self.batch, rng) for _ in itertools.count())
+        return itertools.islice(itertools.chain.from_iterable(epochs), self.recalibrate)
 
 
 def recalibrated(network: nn.Module, parts: Iterator[Batch]) -> nn.Module:

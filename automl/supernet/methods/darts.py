@@ -1,0 +1,165 @@
+"""DARTS: weights of operations learn by gradient, in turn with the weights of the network.
+
+Liu, Simonyan & Yang (2019), "DARTS: Differentiable Architecture Search", ICLR, arXiv:1806.09055, algorithm 1. Settings
+are those of the paper but for the rate of α: theirs, 3e-4, is for some 20,000 steps on 25,000 images, and so few images
+as are common here give some hundred, in which α would hardly move.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from automl.errors import SettingError
+from automl.genotypes.space_of_cells import CellsSpace
+from automl.supernet.data import Batch, batches, drawn
+from automl.supernet.found import Candidate, Epoch, Found, Problem
+from automl.supernet.guard import Guard
+from automl.supernet.hypergradient import Virtual, dominant_eigenvalue, hypergradient
+from automl.supernet.layout import Choice, Layout, layout_of, skips
+from automl.supernet.network import Supernet
+from automl.supernet.training import Weights
+
+FIRST_SPREAD = 1e-3
+"""Standard deviation of the first α."""
+
+
+@dataclass(frozen=True)
+class Darts:
+    """DARTS.
+
+    Attributes
+    ----------
+    order: 1 or 2; the second looks a step of the weights ahead and takes about three times as long.
+    guard: against the collapse to skip connections; None for the plain method.
+    weights: how the network learns.
+    rate, betas, decay: of Adam for α.
+    """
+
+    order: int = 1
+    guard: Guard | None = field(default_factory=Guard)
+    weights: Weights = field(default_factory=Weights)
+    rate: float = 3e-3
+    betas: tuple[float, float] = (0.5, 0.999)
+    decay: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if self.order not in (1, 2):
+            raise SettingError(f"order is {self.order!r}; it must be 1 or 2")
+
+    def __call__(self, problem: Problem) -> Found:
+        rng = np.random.default_rng([problem.seed, 0])
+        halves = problem.halves
+        pools = isinstance(problem.definition, CellsSpace)  # as in the code of DARTS, and not in that of NAS-Bench-201
+        layout = layout_of(problem.definition, halves.shape, halves.outputs, pool_norms=pools)
+        supernet = Supernet(layout, problem.seed).to(halves.train[0].device)
+        first = FIRST_SPREAD * rng.standard_normal((len(layout.edges), len(layout.operations)))
+        alpha = torch.tensor(first, dtype=torch.float32, device=halves.train[0].device, requires_grad=True)
+        sgd = self.weights.optimizer(supernet)
+        adam = torch.optim.Adam([alpha], self.rate, betas=self.betas, weight_decay=self.decay)
+        epochs: list[Epoch] = []
+        course = [shares(alpha)]
+        while problem.budget.spent(len(epochs)) < 1:
+            epochs.append(self._epoch(problem, supernet, alpha, sgd, adam, len(epochs), rng))
+            course.append(shares(alpha))
+            good = self.guard.last_good(epochs) if self.guard is not None else None
+            if good is not None:
+                return Found(ranked(layout, course[good], problem.keep, self._most(layout)), tuple(epochs))
+        return Found(ranked(layout, course[-1], problem.keep, self._most(layout)), tuple(epochs))
+
+    def _most(self, layout: Layout) -> int:
+        most = None if self.guard is None else self.guard.most_skips
+        return len(layout.edges) if most is None else most
+
+    def _epoch(
+        self,
+        problem: Problem,
+        supernet: Supernet,
+        alpha: Tensor,
+        sgd: torch.optim.SGD,
+        adam: torch.optim.Adam,
+        number: int,
+        rng: np.random.Generator,
+    ) -> Epoch:
+        halves, losses, rewards = problem.halves, [], []
+
+        def loss(values: Tensor, batch: Batch) -> Tensor:
+            return functional.cross_entropy(supernet.mixed(batch[0], values.softmax(-1)), batch[1])
+
+        steps = self.weights.steps(halves)
+        for step, train in enumerate(batches(halves.train, self.weights.batch, rng)):
+            spent = problem.budget.spent(number + step / steps)
+            if spent >= 1:
+                break
+            rate = self.weights.set_rate(sgd, spent)
+            valid = drawn(halves.valid, self.weights.batch, rng)
+            alpha.grad = hypergradient(
+                loss, alpha, list(supernet.parameters()), train, valid, self._virtual(supernet, sgd, rate)
+            )
+            adam.step()
+            losses.append(self.weights.down(sgd, loss(alpha.detach(), train)))
+        values = shares(alpha)
+        found = supernet.layout.derived(values)
+        eigenvalue = float("nan")
+        if self.guard is not None and self.guard.fall is not None:
+            start = torch.from_numpy(rng.standard_normal(alpha.shape)).to(alpha)
+            eigenvalue = dominant_eigenvalue(loss, alpha, drawn(halves.valid, self.weights.batch, rng), start)
+        with torch.no_grad():
+            images, labels = drawn(halves.valid, 4 * self.weights.batch, rng)
+            right = supernet.mixed(images, alpha.softmax(-1)).argmax(1) == labels
+            rewards.append(float(right.float().mean()))
+        return Epoch(
+            float(np.mean(losses)) if losses else float("nan"),
+            rewards[0],
+            float(-(values * np.log(values)).sum(1).mean()),
+            len(skips(supernet.layout, found)),
+            eigenvalue,
+        )
+
+    def _virtual(self, supernet: Supernet, sgd: torch.optim.SGD, rate: float) -> Virtual:
+        if self.order == 1:
+            return Virtual(0.0)
+        velocity = [sgd.state.get(w, {}).get("momentum_buffer") for w in supernet.parameters()]
+        return Virtual(rate, self.weights.decay, self.weights.momentum, velocity)
+
+
+def shares(alpha: Tensor) -> np.ndarray:
+    """(edges, operations) the softmax of α over operations."""
+    return alpha.detach().double().softmax(-1).cpu().numpy()
+
+
+def ranked(layout: Layout, values: np.ndarray, keep: int, most_skips: int) -> tuple[Candidate, ...]:
+    """The architecture derived from shares of operations, then those that are derived without one of its choices.
+
+    Parameters
+    ----------
+    most_skips: skip connections that one may have; the weakest of more give way to the next operation.
+    """
+    values = np.log(values)
+    first = _derived(layout, values, most_skips)
+    found = {first: _surprise(values, first)}
+    for choice in first:
+        without = values.copy()
+        without[choice] = -np.inf
+        other = _derived(layout, without, most_skips)
+        found.setdefault(other, _surprise(values, other))
+    others = sorted((c for c in found if c != first), key=lambda choices: found[choices])
+    return tuple(Candidate(layout.genotype(c), found[c]) for c in (first, *others)[:keep])
+
+
+def _derived(layout: Layout, values: np.ndarray, most_skips: int) -> tuple[Choice, ...]:
+    values = values.copy()
+    while True:
+        choices = layout.derived(values)
+        passing = skips(layout, choices)
+        if len(passing) <= most_skips:
+            return choices
+        values[min(passing, key=lambda choice: values[choice])] = -np.inf
+
+
+def _surprise(values: np.ndarray, choices: tuple[Choice, ...]) -> float:
+    return float(-sum(values[choice] for choice in choices))

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from automl.genotypes.spaces import encode
+from automl.genotypes.spaces import decode, encode
+from automl.search.draw import as_dict
 from automl.supernet.data import Budget, Halves
 from automl.supernet.layout import Definition
 
@@ -112,8 +113,5 @@ class Method(Protocol):
 
 def configuration(space: ConfigurationSpace, genotype: Any, base: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The configuration of an architecture, with stacking and all that is not architecture as in `base`."""
-    from automl.genotypes.spaces import decode
-    from automl.search.draw import as_dict
-
     stacked, rest = decode(space, base or as_dict(space.get_default_configuration()))
     return encode(space, replace(genotype, cells=stacked.cells, filters=stacked.filters), rest)

@@ -13,9 +13,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from automl.errors import unknown
 from automl.genotypes.graph import PASSING
-from automl.genotypes.plan import Plan, Shape
+from automl.genotypes.plan import Plan
 from automl.genotypes.space_of_cells import CellsSpace, EdgeCellSpace
 
 Choice = tuple[int, int]
@@ -79,25 +78,6 @@ class Layout(Protocol):
     def shared_name(self, genotype: Any, name: str) -> str:
         """Name in the supernet of a parameter of the architecture's own network."""
         ...
-
-
-def layout_of(definition: Definition, shape: Shape, outputs: int, *, pool_norms: bool = False) -> Layout:
-    """The layout of the supernet over a space of cells.
-
-    Parameters
-    ----------
-    definition: of the space; the supernet is stacked by the first of its `cells` and `filters`.
-    shape, outputs: of the images, and logits.
-    pool_norms: put a batch norm behind pools, which the architectures' own networks do not have (as DARTS searches).
-    """
-    from automl.supernet.layouts.cells import CellsLayout
-    from automl.supernet.layouts.edge_cells import EdgeCellLayout
-
-    if isinstance(definition, EdgeCellSpace):
-        return EdgeCellLayout(definition, shape, outputs, pool_norms)
-    if isinstance(definition, CellsSpace):
-        return CellsLayout(definition, shape, outputs, pool_norms)
-    raise unknown("space with shared weights", getattr(definition, "family", definition), ("cells", "edge_cell"))
 
 
 def one_hot(layout: Layout, choices: Sequence[Choice]) -> np.ndarray:

@@ -7,8 +7,8 @@ import numpy as np
 from automl.genotypes.spaces import decode, joined
 from automl.search.draw import sample
 from automl.supernet.data import Budget
+from automl.supernet.families import layout_of
 from automl.supernet.found import Epoch, Problem
-from automl.supernet.layout import layout_of
 from automl.supernet.network import Supernet
 from automl.supernet.training import Weights, path_epoch
 

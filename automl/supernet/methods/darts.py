@@ -17,10 +17,11 @@ from torch.nn import functional
 from automl.errors import SettingError
 from automl.genotypes.space_of_cells import CellsSpace
 from automl.supernet.data import Batch, batches, drawn
+from automl.supernet.families import layout_of
 from automl.supernet.found import Candidate, Epoch, Found, Problem
 from automl.supernet.guard import Guard
 from automl.supernet.hypergradient import Virtual, dominant_eigenvalue, hypergradient
-from automl.supernet.layout import Choice, Layout, layout_of, skips
+from automl.supernet.layout import Choice, Layout, skips
 from automl.supernet.network import Supernet
 from automl.supernet.training import Weights
 

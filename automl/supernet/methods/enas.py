@@ -17,8 +17,8 @@ import torch
 from automl.genotypes.spaces import decode, joined
 from automl.supernet.controller import Controller
 from automl.supernet.data import drawn
+from automl.supernet.families import layout_of
 from automl.supernet.found import Epoch, Found, Problem
-from automl.supernet.layout import layout_of
 from automl.supernet.network import Supernet
 from automl.supernet.proxy import Proxy
 from automl.supernet.ranking import best, judged

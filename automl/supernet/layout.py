@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from automl.errors import unknown
 from automl.genotypes.graph import PASSING
 from automl.genotypes.plan import Plan
 from automl.genotypes.space_of_cells import CellsSpace, EdgeCellSpace
@@ -78,6 +79,13 @@ class Layout(Protocol):
     def shared_name(self, genotype: Any, name: str) -> str:
         """Name in the supernet of a parameter of the architecture's own network."""
         ...
+
+
+def place(operations: Sequence[str], operation: str) -> int:
+    """Place of an operation; SettingError where the supernet does not have it."""
+    if operation not in operations:
+        raise unknown("operation", operation, operations)
+    return operations.index(operation)
 
 
 def one_hot(layout: Layout, choices: Sequence[Choice]) -> np.ndarray:

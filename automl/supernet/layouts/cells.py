@@ -19,7 +19,7 @@ from automl.genotypes.cells import Block, Cell, Cells, reductions, stacked
 from automl.genotypes.edge_cell import NONE
 from automl.genotypes.plan import Draft, Plan, Shape
 from automl.genotypes.space_of_cells import CellsSpace
-from automl.supernet.layout import Choice, Edge
+from automl.supernet.layout import Choice, Edge, place
 
 KINDS = ("normal", "reduce")
 STEM = 3
@@ -69,7 +69,7 @@ class CellsLayout:
 
     def choices(self, genotype: Cells) -> tuple[Choice, ...]:
         return tuple(
-            (self.edges.index(Edge(kind, source, 2 + b)), self.operations.index(operation))
+            (self.edges.index(Edge(kind, source, 2 + b)), place(self.operations, operation))
             for kind, cell in zip(KINDS, (genotype.normal, genotype.reduce), strict=True)
             for b, block in enumerate(cell.blocks)
             for source, operation in zip(block.inputs, block.operations, strict=True)

@@ -13,7 +13,7 @@ from automl.genotypes.blocks import add
 from automl.genotypes.edge_cell import EDGES, NODES, NONE, EdgeCell, stacked
 from automl.genotypes.plan import Draft, Plan, Shape
 from automl.genotypes.space_of_cells import EdgeCellSpace
-from automl.supernet.layout import Choice, Edge
+from automl.supernet.layout import Choice, Edge, place
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class EdgeCellLayout:
         return replace(self.space, cells=self.space.cells[:1], filters=self.space.filters[:1])
 
     def choices(self, genotype: EdgeCell) -> tuple[Choice, ...]:
-        return tuple((edge, self.operations.index(op)) for edge, op in enumerate(genotype.edges))
+        return tuple((edge, place(self.operations, op)) for edge, op in enumerate(genotype.edges))
 
     def genotype(self, choices: Sequence[Choice]) -> EdgeCell:
         edges = tuple(self.operations[op] for _, op in sorted(choices))

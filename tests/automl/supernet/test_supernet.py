@@ -14,8 +14,8 @@ from torch import nn
 from automl.errors import AutoNetError
 from automl.genotypes.edge_cell import EdgeCell
 from automl.genotypes.plan import Plan
-from automl.genotypes.space_of_cells import DARTS, CellsSpace, ChainSpace, EdgeCellSpace
-from automl.genotypes.spaces import decode, joined
+from automl.genotypes.space_of_cells import DARTS, CellsSpace, EdgeCellSpace
+from automl.genotypes.spaces import ChainSpace, decode, joined
 from automl.search.draw import sample
 from automl.supernet.families import layout_of
 from automl.supernet.layout import one_hot, skips
@@ -104,7 +104,7 @@ def test_the_space_of_darts_has_fourteen_edges_a_cell_of_eight_operations() -> N
     made = layout_of(CellsSpace(concat="all", cells=(8,), filters=(16,)), (3, 32, 32), 10)
     assert len(made.edges) == 2 * 14
     assert made.operations == ("none", *DARTS)
-    # The code of DARTS logs "param size = 1.930618MB" for C=16 and 8 cells, scale and shift of its stem's norm included.
+    # The code of DARTS logs "param size = 1.930618MB" for C=16 and 8 cells, with scale and shift of the stem's norm.
     assert made.plan.parameters - norms(made.plan) == 1_930_618 - 2 * 48
 
 

@@ -28,6 +28,9 @@ from automl.supernet.training import Weights
 FIRST_SPREAD = 1e-3
 """Standard deviation of the first α."""
 
+SEEN = 4
+"""Batches of validation images that the accuracy of an epoch is read on."""
+
 
 @dataclass(frozen=True)
 class Darts:
@@ -86,7 +89,7 @@ class Darts:
         number: int,
         rng: np.random.Generator,
     ) -> Epoch:
-        halves, losses, rewards = problem.halves, [], []
+        halves, losses = problem.halves, list[float]()
 
         def loss(values: Tensor, batch: Batch) -> Tensor:
             return functional.cross_entropy(supernet.mixed(batch[0], values.softmax(-1)), batch[1])
@@ -109,13 +112,12 @@ class Darts:
         if self.guard is not None and self.guard.fall is not None:
             start = torch.from_numpy(rng.standard_normal(alpha.shape)).to(alpha)
             eigenvalue = dominant_eigenvalue(loss, alpha, drawn(halves.valid, self.weights.batch, rng), start)
+        images, labels = drawn(halves.valid, SEEN * self.weights.batch, rng)
         with torch.no_grad():
-            images, labels = drawn(halves.valid, 4 * self.weights.batch, rng)
             right = supernet.mixed(images, alpha.softmax(-1)).argmax(1) == labels
-            rewards.append(float(right.float().mean()))
         return Epoch(
             float(np.mean(losses)) if losses else float("nan"),
-            rewards[0],
+            float(right.float().mean()),
             float(-(values * np.log(values)).sum(1).mean()),
             len(skips(supernet.layout, found)),
             eigenvalue,

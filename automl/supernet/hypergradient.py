@@ -16,9 +16,6 @@ from automl.supernet.data import Batch
 Loss = Callable[[Tensor, Batch], Tensor]
 """(alpha, batch) -> loss with the weights as they are."""
 
-NUDGE = 0.01
-"""Length of the step of the finite difference (ε = 0.01 / ‖∇_w' L_val‖, below equation 8)."""
-
 
 @dataclass(frozen=True)
 class Virtual:
@@ -28,12 +25,14 @@ class Virtual:
     ----------
     rate: ξ; with 0 there is no step, and the gradient is of first order.
     velocity: v of each weight, or () for zeros.
+    nudge: length of the step of the finite difference: ε = 0.01 / ‖∇_w' L_val‖ below equation 8.
     """
 
     rate: float
     decay: float = 0.0
     momentum: float = 0.0
     velocity: Sequence[Tensor | None] = ()
+    nudge: float = 0.01
 
 
 def hypergradient(
@@ -65,7 +64,7 @@ def hypergradient(
     if length == 0:
         _set(weights, kept)
         return by_alpha
-    nudge = NUDGE / length
+    nudge = virtual.nudge / length
     _set(weights, [w + nudge * g for w, g in zip(kept, along, strict=True)])
     (above,) = torch.autograd.grad(loss(alpha, train), alpha)
     _set(weights, [w - nudge * g for w, g in zip(kept, along, strict=True)])

@@ -85,7 +85,7 @@ class SPOS:
             if not parents:
                 child = sample(space, rng)
             elif attempt % 2:
-                child = mutated(space, parents[rng.integers(len(parents))], self.probability, rng)
+                child = mutated(space, parents[int(rng.integers(len(parents)))], self.probability, rng)
             else:
                 a, b = (parents[i] for i in rng.integers(len(parents), size=2))
                 child = crossed(a, b, rng)

@@ -15,6 +15,7 @@ from automl import optimize
 from automl.errors import AutoNetError
 from automl.genotypes.space_of_cells import EdgeCellSpace
 from automl.genotypes.spaces import decode, joined
+from automl.search.draw import check_config
 from automl.space import joint_space
 from automl.supernet.catalogue import ONE_SHOT
 from automl.supernet.controller import Controller
@@ -57,7 +58,7 @@ def test_what_is_found_is_ranked_different_and_in_the_space(name: str, family: s
     assert len({genotype.hash for genotype in found.genotypes}) == len(losses)
     space = joined(dataclasses.replace(SPACES[family], filters=(4, 8)), CS.ConfigurationSpace({"rate": (1e-3, 1.0)}))
     for config, genotype in zip(found.configurations(space), found.genotypes, strict=True):
-        assert space.check_valid_configuration(CS.Configuration(space, values=config)) is None
+        assert check_config(space, config) == config
         assert decode(space, config)[0] == dataclasses.replace(genotype, filters=4, cells=SPACES[family].cells[0])
 
 
@@ -191,7 +192,7 @@ def test_a_first_phase_gives_configurations_of_the_joint_space() -> None:
     for config in found:
         assert config["family"] == "cnn"
         assert (config["cnn:cells"], config["cnn:filters"]) == (2, 16)
-        assert space.check_valid_configuration(CS.Configuration(space, values=config)) is None
+        assert check_config(space, config) == config
 
 
 def test_a_first_phase_that_cannot_end_in_time_warns_and_gives_nothing() -> None:

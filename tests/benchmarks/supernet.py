@@ -45,9 +45,10 @@ from automl.supernet.search import search
 
 SPACE = EdgeCellSpace(cells=(1,), filters=(8,))
 CELLS, RANDOM = 40, 10
-EPOCHS = {"darts": 100, "darts-2": 100, "enas": 100, "random-sharing": 200, "spos": 200}
+EPOCHS = {"darts": 50, "darts-2": 50, "enas": 60, "random-sharing": 200, "spos": 200}
 """Epochs of shared weights on digits, each of 8 batches."""
 CALIBRATION = 8
+GUARDS = {"none": None, "DARTS+": Guard(), "RobustDARTS": Guard(most_skips=None, fall=0.75)}
 SIDE = 16
 
 
@@ -157,23 +158,30 @@ def photographs(path: Path, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def collapse(
-    data: Path | None, images: Path | None, n: int, seeds: int, epochs: int, rate: float, orders: list[int]
+    x: np.ndarray,
+    y: np.ndarray,
+    data: Path | None,
+    *,
+    seeds: int,
+    epochs: int,
+    cells: int,
+    rate: float,
+    orders: list[int],
+    guards: list[str],
 ) -> list[dict[str, Any]]:
-    x, y = digits() if images is None else photographs(images, n)
     table: dict[tuple[str, ...], float] = {}
     if data is not None:
         with (data / "nats_tss.csv").open(newline="") as file:
             for line in csv.DictReader(file):
                 cell = EdgeCell.from_string(line["ArchitectureString"])
                 table[cell.edges] = float(line["CIFAR10TestAccuracy200Epochs"])
-    guards = {"none": None, "DARTS+": Guard(), "RobustDARTS": Guard(most_skips=None, fall=0.75)}
     rows = []
     for seed in range(seeds):
         for order in orders:
-            for name, guard in guards.items():
+            for name in guards:
                 began = time.monotonic()
-                method = Darts(order=order, guard=guard, rate=rate)
-                found = search(x, y, SPACE, method=method, epochs=epochs, seed=seed, keep=1)
+                method = Darts(order=order, guard=GUARDS[name], rate=rate)
+                found = search(x, y, SPACE, method=method, epochs=epochs, cells=cells, seed=seed, keep=1)
                 cell = found.genotypes[0]
                 accuracies = list(table.values())
                 own = table.get(cell.edges, float("nan"))
@@ -203,9 +211,11 @@ def main() -> None:
     made.add_argument("--epochs", type=int, help="of shared weights; default: as the part")
     made.add_argument("--methods", nargs="+", default=list(ONE_SHOT), choices=list(ONE_SHOT))
     made.add_argument("--images", type=Path, help="zip of photographs, for collapse")
-    made.add_argument("--rows", type=int, default=4000, help="photographs that are searched on")
+    made.add_argument("--rows", type=int, default=2000, help="photographs that are searched on")
     made.add_argument("--rate", type=float, default=Darts.rate, help="of the weights of operations, for collapse")
+    made.add_argument("--cells", type=int, default=3, help="of each stage of the supernet, for collapse")
     made.add_argument("--orders", type=int, nargs="+", default=[1, 2])
+    made.add_argument("--guards", nargs="+", default=list(GUARDS), choices=list(GUARDS))
     made.add_argument("--threads", type=int, default=1)
     arguments = made.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -214,8 +224,18 @@ def main() -> None:
     elif arguments.part == "derived":
         rows = derived(arguments.methods, arguments.seeds, arguments.epochs)
     else:
-        a = arguments
-        rows = collapse(a.data, a.images, a.rows, a.seeds, a.epochs or 100, a.rate, a.orders)
+        x, y = digits() if arguments.images is None else photographs(arguments.images, arguments.rows)
+        rows = collapse(
+            x,
+            y,
+            arguments.data,
+            seeds=arguments.seeds,
+            epochs=arguments.epochs or 50,
+            cells=arguments.cells,
+            rate=arguments.rate,
+            orders=arguments.orders,
+            guards=arguments.guards,
+        )
     if arguments.out:
         arguments.out.write_text(json.dumps(rows, indent=1))
 

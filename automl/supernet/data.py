@@ -105,7 +105,7 @@ class Budget:
     def __post_init__(self) -> None:
         if self.epochs is None and self.seconds is None:
             raise SettingError("epochs and seconds are both None, so the search would never end; give at least one")
-        if self.epochs is not None and (isinstance(self.epochs, bool) or self.epochs < 1):
+        if self.epochs is not None and (not isinstance(self.epochs, int) or self.epochs < 1):
             raise SettingError(f"epochs is {self.epochs!r}; it must be a whole number of at least 1")
         if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds > 0):
             raise SettingError(f"seconds is {self.seconds!r}; it must be finite and above 0")

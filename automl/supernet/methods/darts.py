@@ -20,7 +20,7 @@ from automl.supernet.data import Batch, batches, drawn
 from automl.supernet.families import layout_of
 from automl.supernet.found import Candidate, Epoch, Found, Problem
 from automl.supernet.guard import Guard
-from automl.supernet.hypergradient import Virtual, dominant_eigenvalue, hypergradient
+from automl.supernet.hypergradient import Loss, Virtual, dominant_eigenvalue, hypergradient
 from automl.supernet.layout import Choice, Layout, skips
 from automl.supernet.network import Supernet
 from automl.supernet.training import Weights
@@ -89,11 +89,7 @@ class Darts:
         number: int,
         rng: np.random.Generator,
     ) -> Epoch:
-        halves, losses = problem.halves, list[float]()
-
-        def loss(values: Tensor, batch: Batch) -> Tensor:
-            return functional.cross_entropy(supernet.mixed(batch[0], values.softmax(-1)), batch[1])
-
+        halves, losses, loss = problem.halves, list[float](), mixed_loss(supernet)
         steps = self.weights.steps(halves)
         for step, train in enumerate(batches(halves.train, self.weights.batch, rng)):
             spent = problem.budget.spent(number + step / steps)
@@ -106,20 +102,26 @@ class Darts:
             )
             adam.step()
             losses.append(self.weights.down(sgd, loss(alpha.detach(), train)))
-        values = shares(alpha)
-        found = supernet.layout.derived(values)
-        eigenvalue = float("nan")
-        if self.guard is not None and self.guard.fall is not None:
-            start = torch.from_numpy(rng.standard_normal(alpha.shape)).to(alpha)
-            eigenvalue = dominant_eigenvalue(loss, alpha, drawn(halves.valid, self.weights.batch, rng), start)
-        images, labels = drawn(halves.valid, SEEN * self.weights.batch, rng)
+        training = float(np.mean(losses)) if losses else float("nan")
+        return self._seen(problem, supernet, alpha, training, np.random.default_rng([problem.seed, 1, number]))
+
+    def _seen(
+        self, problem: Problem, supernet: Supernet, alpha: Tensor, training: float, rng: np.random.Generator
+    ) -> Epoch:
+        """What is to be seen after an epoch; its random numbers are its own, so that looking changes nothing."""
+        values, valid, eigenvalue = shares(alpha), problem.halves.valid, float("nan")
+        images, labels = drawn(valid, SEEN * self.weights.batch, rng)
         with torch.no_grad():
             right = supernet.mixed(images, alpha.softmax(-1)).argmax(1) == labels
+        if self.guard is not None and self.guard.fall is not None:
+            start = torch.from_numpy(rng.standard_normal(alpha.shape)).to(alpha)
+            batch = drawn(valid, self.weights.batch, rng)
+            eigenvalue = dominant_eigenvalue(mixed_loss(supernet), alpha, batch, start)
         return Epoch(
-            float(np.mean(losses)) if losses else float("nan"),
+            training,
             float(right.float().mean()),
             float(-(values * np.log(values)).sum(1).mean()),
-            len(skips(supernet.layout, found)),
+            len(skips(supernet.layout, supernet.layout.derived(values))),
             eigenvalue,
         )
 
@@ -130,13 +132,24 @@ class Darts:
         return Virtual(rate, self.weights.decay, self.weights.momentum, velocity)
 
 
+def mixed_loss(supernet: Supernet) -> Loss:
+    """The loss of the mixture by the softmax of α, with the weights as they are when it is called."""
+
+    def loss(alpha: Tensor, batch: Batch) -> Tensor:
+        return functional.cross_entropy(supernet.mixed(batch[0], alpha.softmax(-1)), batch[1])
+
+    return loss
+
+
 def shares(alpha: Tensor) -> np.ndarray:
     """(edges, operations) the softmax of α over operations."""
     return alpha.detach().double().softmax(-1).cpu().numpy()
 
 
 def ranked(layout: Layout, values: np.ndarray, keep: int, most_skips: int) -> tuple[Candidate, ...]:
-    """The architecture derived from shares of operations, then those that are derived without one of its choices.
+    """The architecture derived from shares of operations, and those derived without one of its choices.
+
+    The likeliest first, which is the derived one itself where it has not too many skips.
 
     Parameters
     ----------
@@ -144,25 +157,24 @@ def ranked(layout: Layout, values: np.ndarray, keep: int, most_skips: int) -> tu
     """
     values = np.log(values)
     first = _derived(layout, values, most_skips)
-    found = {first: _surprise(values, first)}
+    found = [first]
     for choice in first:
         without = values.copy()
         without[choice] = -np.inf
-        other = _derived(layout, without, most_skips)
-        found.setdefault(other, _surprise(values, other))
-    others = sorted((c for c in found if c != first), key=lambda choices: found[choices])
-    return tuple(Candidate(layout.genotype(c), found[c]) for c in (first, *others)[:keep])
+        found.append(_derived(layout, without, most_skips))
+    found.sort(key=lambda choices: -sum(values[choice] for choice in choices))
+    candidates: dict[str, Candidate] = {}
+    for choices in found:
+        genotype = layout.genotype(choices)
+        candidates.setdefault(genotype.hash, Candidate(genotype, -float(sum(values[choice] for choice in choices))))
+    return tuple(candidates.values())[:keep]
 
 
 def _derived(layout: Layout, values: np.ndarray, most_skips: int) -> tuple[Choice, ...]:
     values = values.copy()
     while True:
         choices = layout.derived(values)
-        passing = skips(layout, choices)
+        passing = [choice for choice in skips(layout, choices) if np.isfinite(values[choice])]
         if len(passing) <= most_skips:
             return choices
         values[min(passing, key=lambda choice: values[choice])] = -np.inf
-
-
-def _surprise(values: np.ndarray, choices: tuple[Choice, ...]) -> float:
-    return float(-sum(values[choice] for choice in choices))

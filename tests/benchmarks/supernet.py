@@ -45,7 +45,7 @@ from automl.supernet.search import search
 
 SPACE = EdgeCellSpace(cells=(1,), filters=(8,))
 CELLS, RANDOM = 40, 10
-EPOCHS = {"darts": 50, "darts-2": 50, "enas": 60, "random-sharing": 200, "spos": 200}
+EPOCHS = {"darts": 30, "darts-2": 30, "enas": 30, "random-sharing": 100, "spos": 100}
 """Epochs of shared weights on digits, each of 8 batches."""
 CALIBRATION = 8
 GUARDS = {"none": None, "DARTS+": Guard(), "RobustDARTS": Guard(most_skips=None, fall=0.75)}
@@ -213,7 +213,7 @@ def main() -> None:
     made.add_argument("--images", type=Path, help="zip of photographs, for collapse")
     made.add_argument("--rows", type=int, default=2000, help="photographs that are searched on")
     made.add_argument("--rate", type=float, default=Darts.rate, help="of the weights of operations, for collapse")
-    made.add_argument("--cells", type=int, default=3, help="of each stage of the supernet, for collapse")
+    made.add_argument("--cells", type=int, default=1, help="of each stage of the supernet, for collapse")
     made.add_argument("--orders", type=int, nargs="+", default=[1, 2])
     made.add_argument("--guards", nargs="+", default=list(GUARDS), choices=list(GUARDS))
     made.add_argument("--threads", type=int, default=1)
@@ -230,7 +230,7 @@ def main() -> None:
             y,
             arguments.data,
             seeds=arguments.seeds,
-            epochs=arguments.epochs or 50,
+            epochs=arguments.epochs or 20,
             cells=arguments.cells,
             rate=arguments.rate,
             orders=arguments.orders,

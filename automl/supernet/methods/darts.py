@@ -47,7 +47,7 @@ class Darts:
     order: int = 1
     guard: Guard | None = field(default_factory=Guard)
     weights: Weights = field(default_factory=Weights)
-    rate: float = 3e-3
+    rate: float = 1e-2
     betas: tuple[float, float] = (0.5, 0.999)
     decay: float = 1e-3
 

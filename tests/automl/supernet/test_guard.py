@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_images import layout
+from small_images import EDGE_CELLS, digits, layout
 
 from automl.errors import SettingError
 from automl.supernet.found import Epoch
 from automl.supernet.guard import Guard
 from automl.supernet.layout import skips
-from automl.supernet.methods.darts import ranked
+from automl.supernet.methods.darts import Darts, ranked
+from automl.supernet.search import search
 
 
 def course(skip_counts: list[int], eigenvalues: list[float] | None = None) -> list[Epoch]:
@@ -54,6 +55,19 @@ def test_the_derived_cell_comes_first_then_the_likeliest_that_differ_from_it() -
     for other in found[1:]:
         assert sum(a != b for a, b in zip(other.genotype.edges, found[0].genotype.edges, strict=True)) == 1
     assert all(len(skips(made, made.choices(c.genotype))) <= 6 for c in found)
+
+
+def test_looking_at_the_curvature_changes_nothing_and_a_guard_bounds_the_skips() -> None:
+    given = {"epochs": 2, "filters": 2, "keep": 3}
+    plain, looked, strict = (
+        search(*digits(128), EDGE_CELLS, method=Darts(guard=guard), **given)  # type: ignore[arg-type]
+        for guard in (None, Guard(most_skips=None, fall=0.75), Guard(most_skips=0))
+    )
+    assert looked.candidates == plain.candidates
+    assert np.isnan([epoch.eigenvalue for epoch in plain.epochs]).all()
+    assert np.isfinite([epoch.eigenvalue for epoch in looked.epochs]).all()
+    assert [epoch.training for epoch in looked.epochs] == [epoch.training for epoch in plain.epochs]
+    assert all(genotype.operations["skip_connect"] == 0 for genotype in strict.genotypes)
 
 
 @pytest.mark.parametrize("values", [{"most_skips": -1}, {"fall": 1.5}, {"window": 0}])

@@ -8,6 +8,7 @@ the mean over pixels and a linear layer.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -19,6 +20,9 @@ from automl.genotypes.graph import INPUT, OUTPUT, Graph, canonical_hash
 from automl.genotypes.plan import Draft, Plan, Shape
 
 COMBINE = ("add", "concat")
+
+Write = Callable[[Draft, tuple[int, int], int, str, bool], int]
+"""(draft, inputs, filters, name, whether it is a reduction) -> the output of a cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,26 +151,10 @@ class Cells:
         return Graph(tuple(labels), tuple(sorted(set(edges))), (*units, units[-1]))
 
     def plan(self, shape: Shape, outputs: int) -> Plan:
-        draft, filters, halved = Draft(shape), self.filters, False
-        at = draft.norm(draft.conv(0, self.stem * filters, 3, "stem.conv"), "stem.norm")
-        before = last = at
-        for i in range(self.cells):
-            reduce = i in (self.cells // 3, 2 * self.cells // 3)
-            filters *= 2 if reduce else 1
-            before, last = last, self._cell(draft, (before, last), filters, f"cell{i}", reduce=reduce, halved=halved)
-            halved = reduce
-        head(draft, last, outputs)
-        return draft.plan()
+        return stacked(shape, outputs, self.cells, self.filters, self.stem, self._cell)
 
-    def _cell(
-        self, draft: Draft, inputs: tuple[int, int], filters: int, name: str, *, reduce: bool, halved: bool
-    ) -> int:
-        cell = self.reduce if reduce else self.normal
-        first = factorized_reduce if halved else _pointwise
-        states = [
-            first(draft, inputs[0], filters, f"{name}.before"),
-            _pointwise(draft, inputs[1], filters, f"{name}.last"),
-        ]
+    def _cell(self, draft: Draft, inputs: tuple[int, int], filters: int, name: str, reduce: bool) -> int:
+        cell, states = self.reduce if reduce else self.normal, list(inputs)
         for b, block in enumerate(cell.blocks):
             ends = [
                 add(
@@ -195,6 +183,29 @@ class Cells:
 
     def pictures(self) -> tuple[Picture, ...]:
         return (_picture("normal cell", self.normal), _picture("reduction cell", self.reduce))
+
+
+def reductions(cells: int) -> tuple[int, int]:
+    """Places of the reduction cells among so many."""
+    return cells // 3, 2 * cells // 3
+
+
+def stacked(shape: Shape, outputs: int, cells: int, filters: int, stem: int, write: Write) -> Plan:
+    """The network of cells that `write` writes, each on the two before it at its own width and resolution."""
+    draft, halved = Draft(shape), False
+    before = last = draft.norm(draft.conv(0, stem * filters, 3, "stem.conv"), "stem.norm")
+    for i in range(cells):
+        reduce = i in reductions(cells)
+        filters *= 2 if reduce else 1
+        first = factorized_reduce if halved else _pointwise
+        inputs = (
+            first(draft, before, filters, f"cell{i}.before"),
+            _pointwise(draft, last, filters, f"cell{i}.last"),
+        )
+        before, last = last, write(draft, inputs, filters, f"cell{i}", reduce)
+        halved = reduce
+    head(draft, last, outputs)
+    return draft.plan()
 
 
 def _pointwise(draft: Draft, at: int, channels: int, name: str) -> int:

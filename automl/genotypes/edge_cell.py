@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -32,6 +33,9 @@ PUBLISHED = {
     "avg_pool_3x3": "avg_pool_3x3",
 }
 """Our name of an operation → the benchmark's."""
+
+Write = Callable[[Draft, int, int, str], int]
+"""(draft, input, filters, name) -> the output of a cell."""
 
 
 @dataclass(frozen=True)
@@ -114,16 +118,7 @@ class EdgeCell:
 
     def plan(self, shape: Shape, outputs: int) -> Plan:
         """All layers of the benchmark's network, those that nothing flows through included."""
-        draft = Draft(shape)
-        at = draft.norm(draft.conv(0, self.filters, 3, "stem.conv"), "stem.norm")
-        for stage in range(3):
-            filters = self.filters * 2**stage
-            if stage:
-                at = residual(draft, at, filters, f"stage{stage}.reduce")
-            for cell in range(self.cells):
-                at = self._cell(draft, at, filters, f"stage{stage}.cell{cell}")
-        at = draft.relu(draft.norm(at, "last.norm"), "last.relu")
-        return _planned(draft, head(draft, at, outputs))
+        return stacked(shape, outputs, self.cells, self.filters, self._cell)
 
     def _cell(self, draft: Draft, at: int, filters: int, name: str) -> int:
         nodes = [at]
@@ -146,6 +141,20 @@ class EdgeCell:
     def operations(self) -> Counter[str]:
         """How often each operation stands on an edge."""
         return Counter(self.edges)
+
+
+def stacked(shape: Shape, outputs: int, cells: int, filters: int, write: Write) -> Plan:
+    """The benchmark's network of cells that `write` writes, so many in each of its three stages."""
+    draft = Draft(shape)
+    at = draft.norm(draft.conv(0, filters, 3, "stem.conv"), "stem.norm")
+    for stage in range(3):
+        wide = filters * 2**stage
+        if stage:
+            at = residual(draft, at, wide, f"stage{stage}.reduce")
+        for cell in range(cells):
+            at = write(draft, at, wide, f"stage{stage}.cell{cell}")
+    at = draft.relu(draft.norm(at, "last.norm"), "last.relu")
+    return _planned(draft, head(draft, at, outputs))
 
 
 def residual(draft: Draft, at: int, filters: int, name: str) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -17,13 +19,14 @@ class Network(nn.Module):
     Parameters
     ----------
     plan: what is run; inputs of (n, channels, height, width), or (n, columns) where the shape is (columns, 1, 1).
+    norm: makes the normalisation of so many channels.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, norm: Callable[[int], nn.Module] = nn.BatchNorm2d) -> None:
         super().__init__()
         self.plan = plan
         for step in plan.steps:
-            module = _module(step, plan)
+            module = norm(step.shape[0]) if step.kind == "norm" else _module(step, plan)
             if module is not None:
                 self._place(step.name, module)
         last_use = {source: place for place, step in enumerate(plan.steps) for source in step.inputs}
@@ -34,12 +37,13 @@ class Network(nn.Module):
         shape = self.plan.steps[0].shape
         values: dict[int, Tensor] = {0: x.reshape(len(x), *shape)}
         for place, step in enumerate(self.plan.steps[1:], start=1):
-            values[place] = self._run(step, [values[i] for i in step.inputs])
+            values[place] = self.run(step, [values[i] for i in step.inputs])
             for spent in self._spent[place]:
                 values.pop(spent, None)
         return values[len(self.plan.steps) - 1].flatten(1)
 
-    def _run(self, step: Step, inputs: list[Tensor]) -> Tensor:
+    def run(self, step: Step, inputs: list[Tensor]) -> Tensor:
+        """What a step makes of the outputs of those before it."""
         x = inputs[0]
         if step.kind in ("conv", "norm", "scale"):
             return self.get_submodule(step.name)(x)
@@ -83,8 +87,6 @@ class Scale(nn.Module):
 
 
 def _module(step: Step, plan: Plan) -> nn.Module | None:
-    if step.kind == "norm":
-        return nn.BatchNorm2d(step.shape[0])
     if step.kind == "scale":
         return Scale()
     if step.kind == "linear":

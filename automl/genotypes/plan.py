@@ -19,7 +19,7 @@ Shape = tuple[int, int, int]
 KINDS = frozenset(
     {
         *("input", "conv", "norm", "relu", "max_pool", "avg_pool", "global_pool", "linear"),
-        *("sum", "concat", "zero", "shift", "scale"),
+        *("sum", "mixture", "concat", "zero", "shift", "scale"),
     }
 )
 
@@ -32,7 +32,8 @@ class Step:
     ----------
     name: unique in its plan; dots separate the modules that hold each other, as in torch.
     kind: a name of `KINDS`. "shift" moves all pixels by one up and left, "zero" gives zeros, "scale" multiplies by one
-        learnable number that begins at 0 (Bachlechner et al. 2021, "ReZero is all you need", arXiv:2003.04887).
+        learnable number that begins at 0 (Bachlechner et al. 2021, "ReZero is all you need", arXiv:2003.04887); a
+        "mixture" is a sum whose terms have weights that the plan does not know (`automl.supernet`).
     inputs: places of earlier steps in the plan.
     shape: of its output.
     kernel, stride, dilation, groups, bias: of "conv" and of pools; padding keeps the size at stride 1.
@@ -156,6 +157,10 @@ class Draft:
     def sum(self, inputs: Sequence[int], name: str) -> int:
         """The sum of several; one alone is itself."""
         return inputs[0] if len(inputs) == 1 else self._add(Step(name, "sum", tuple(inputs), self.shape(inputs[0])))
+
+    def mixture(self, inputs: Sequence[int], name: str) -> int:
+        """The weighted sum of at least one."""
+        return self._add(Step(name, "mixture", tuple(inputs), self.shape(inputs[0])))
 
     def concat(self, inputs: Sequence[int], name: str) -> int:
         """Several along their channels; one alone is itself."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from automl.errors import GenotypeError
+from automl.errors import GenotypeError, unknown
 from automl.genotypes.cells import Block, Cell, Cells
 from automl.genotypes.edge_cell import EDGES, PUBLISHED, EdgeCell
 from automl.genotypes.graph import PASSING
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 DARTS = ("max_pool_3x3", "avg_pool_3x3", PASSING, "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
 """Operations of the space of DARTS, `none` apart."""
+
+CONCAT = ("unused", "all")
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class CellsSpace:
     blocks: of each cell; 4 in DARTS, 5 in NASNet.
     operations: choices of each of the two operations of a block.
     combine: choices of how the two are joined.
+    concat: what a cell gives: its "unused" blocks, as in NASNet, or "all", as in DARTS.
     cells, filters: choices of the stacking; of one there is nothing to search.
     """
 
@@ -69,8 +72,18 @@ class CellsSpace:
     blocks: int = 4
     operations: tuple[str, ...] = DARTS
     combine: tuple[str, ...] = ("add",)
+    concat: str = "unused"
     cells: tuple[int, ...] = (8,)
     filters: tuple[int, ...] = (16,)
+
+    def __post_init__(self) -> None:
+        if self.concat not in CONCAT:
+            raise unknown("output of cells", self.concat, CONCAT)
+
+    @property
+    def states(self) -> tuple[int, ...]:
+        """States of a cell's output, or () for those that no block takes."""
+        return tuple(range(2, 2 + self.blocks)) if self.concat == "all" else ()
 
     def fill(self, space: ConfigurationSpace, prefix: str) -> None:
         from ConfigSpace import Categorical
@@ -93,7 +106,7 @@ class CellsSpace:
                 inputs = (int(values[f"{stem}_left_in"]), int(values[f"{stem}_right_in"]))
                 operations = (values[f"{stem}_left_op"], values[f"{stem}_right_op"])
                 blocks.append(Block(inputs, operations, values.get(f"{stem}_combine", self.combine[0])))
-            pair[cell] = Cell(tuple(blocks))
+            pair[cell] = Cell(tuple(blocks), self.states)
         cells, filters = _stacking(self, values)
         return Cells(pair["normal"], pair["reduce"], cells, filters)
 
@@ -102,8 +115,8 @@ class CellsSpace:
         for name, cell in (("normal", genotype.normal), ("reduce", genotype.reduce)):
             if len(cell.blocks) != self.blocks:
                 raise GenotypeError(f"the {name} cell has {len(cell.blocks)} blocks; the space has {self.blocks}")
-            if cell.outputs != Cell(cell.blocks).outputs:
-                raise GenotypeError(f"the {name} cell gives {cell.outputs}; in the space it gives all unused blocks")
+            if cell.outputs != Cell(cell.blocks, self.states).outputs:
+                raise GenotypeError(f"the {name} cell gives {cell.outputs}; in the space it gives {self.concat} blocks")
             for b, block in enumerate(cell.blocks):
                 for side, state, operation in zip(("left", "right"), block.inputs, block.operations, strict=True):
                     values |= {f"{name}{b}_{side}_in": state, f"{name}{b}_{side}_op": operation}

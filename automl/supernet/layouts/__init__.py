@@ -1,0 +1,1 @@
+"""How the supernet of a family of genotypes is laid out, one family a file."""

@@ -1,0 +1,1 @@
+"""Ways to find architectures over shared weights, one a file."""

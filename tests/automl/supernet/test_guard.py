@@ -1,0 +1,76 @@
+"""When the search over weights of operations is stopped, and what is taken then."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from small_images import EDGE_CELLS, digits, layout
+
+from automl.errors import SettingError
+from automl.supernet.found import Epoch
+from automl.supernet.guard import Guard
+from automl.supernet.layout import skips
+from automl.supernet.methods.darts import Darts, ranked
+from automl.supernet.search import search
+
+
+def course(skip_counts: list[int], eigenvalues: list[float] | None = None) -> list[Epoch]:
+    values = eigenvalues or [float("nan")] * len(skip_counts)
+    return [Epoch(1.0, skips=n, eigenvalue=v) for n, v in zip(skip_counts, values, strict=True)]
+
+
+def test_one_skip_too_many_takes_the_epoch_before() -> None:
+    guard = Guard(most_skips=2)
+    assert guard.last_good(course([0, 1, 2])) is None
+    assert guard.last_good(course([0, 1, 2, 3])) == 3
+    assert Guard(most_skips=None).last_good(course([6, 6])) is None
+
+
+def test_a_risen_curvature_takes_the_epoch_before_the_rise() -> None:
+    guard = Guard(most_skips=None, fall=0.75, window=2)
+    assert guard.last_good(course([0] * 4, [1.0, 1.0, 1.3, 1.3])) is None  # 1 / 1.3 = 0.77
+    assert guard.last_good(course([0] * 4, [1.0, 1.0, 1.4, 1.4])) == 2  # 1 / 1.4 = 0.71
+    assert guard.last_good(course([0] * 3, [1.0, 9.0, 9.0])) is None  # not two windows yet
+
+
+def test_the_weakest_skips_give_way_to_the_next_operation() -> None:
+    made = layout("edge_cell")
+    shares = np.tile([0.1, 0.4, 0.1, 0.3, 0.1], (6, 1))
+    shares[1] = [0.1, 0.5, 0.05, 0.05, 0.3]
+    shares[4] = [0.1, 0.6, 0.05, 0.2, 0.05]
+    collapsed = ranked(made, shares, keep=1, most_skips=6)[0].genotype
+    guarded = ranked(made, shares, keep=1, most_skips=2)[0].genotype
+    assert collapsed.edges == ("skip_connect",) * 6
+    assert guarded.edges == ("conv_3x3", "skip_connect", "conv_3x3", "conv_3x3", "skip_connect", "conv_3x3")
+
+
+def test_the_derived_cell_comes_first_then_the_likeliest_that_differ_from_it() -> None:
+    made, rng = layout("edge_cell"), np.random.default_rng(0)
+    shares = rng.dirichlet(np.ones(5), size=6)
+    found = ranked(made, shares, keep=5, most_skips=6)
+    assert found[0].genotype == made.genotype(made.derived(shares))
+    assert found[0].loss == pytest.approx(-np.log(shares[:, 1:].max(1)).sum())
+    losses = [candidate.loss for candidate in found]
+    assert losses == sorted(losses)
+    for other in found[1:]:
+        assert sum(a != b for a, b in zip(other.genotype.edges, found[0].genotype.edges, strict=True)) == 1
+    assert all(len(skips(made, made.choices(c.genotype))) <= 6 for c in found)
+
+
+def test_looking_at_the_curvature_changes_nothing_and_a_guard_bounds_the_skips() -> None:
+    given = {"epochs": 2, "filters": 2, "keep": 3}
+    plain, looked, strict = (
+        search(*digits(128), EDGE_CELLS, method=Darts(guard=guard), **given)  # type: ignore[arg-type]
+        for guard in (None, Guard(most_skips=None, fall=0.75), Guard(most_skips=0))
+    )
+    assert looked.candidates == plain.candidates
+    assert np.isnan([epoch.eigenvalue for epoch in plain.epochs]).all()
+    assert np.isfinite([epoch.eigenvalue for epoch in looked.epochs]).all()
+    assert [epoch.training for epoch in looked.epochs] == [epoch.training for epoch in plain.epochs]
+    assert all(genotype.operations["skip_connect"] == 0 for genotype in strict.genotypes)
+
+
+@pytest.mark.parametrize("values", [{"most_skips": -1}, {"fall": 1.5}, {"window": 0}])
+def test_a_guard_outside_its_bounds_is_refused(values: dict[str, float]) -> None:
+    with pytest.raises(SettingError, match="must be"):
+        Guard(**values)  # type: ignore[arg-type]

@@ -43,8 +43,9 @@ if TYPE_CHECKING:
     from automl.search.protocols import Optimizer
     from metalearn import Store
 
-FULL_SHARE = 0.15
-"""Share of the time limit that a full trial of an initial configuration should take at most."""
+FULL_SHARE, IMAGE_FULL_SHARE = 0.15, 0.4
+"""Shares of the time limit that a full trial of an initial configuration should take at most: of images a few long trials
+are better than many short ones."""
 GRACE = 1.0
 """Seconds before the end of the search at which training stops by itself, to predict and to save …"""
 GRACE_ROWS = 100_000
@@ -70,6 +71,7 @@ class Plan:
     memory_limit (MiB), trial_time_limit (seconds): of a trial, or None.
     device: "cpu" or "cuda".
     seed: of everything random.
+    full_share: of the time limit, that a full trial of an initial configuration should take at most.
     """
 
     space: ConfigurationSpace
@@ -92,6 +94,7 @@ class Plan:
     trial_time_limit: float | None
     device: str
     seed: int
+    full_share: float = FULL_SHARE
 
     def sized_for(self, task: Task) -> Plan:
         """The plan with as many epochs as the task's training rows need."""
@@ -100,7 +103,7 @@ class Plan:
     @property
     def full_seconds(self) -> float | None:
         """Seconds that a full trial of an initial configuration should take; None without a time limit."""
-        return None if self.time_limit is None else FULL_SHARE * self.time_limit
+        return None if self.time_limit is None else self.full_share * self.time_limit
 
     def runner(self, evaluator: Evaluator) -> ProcessRunner:
         """Workers for trials, under the limits of the plan."""
@@ -351,7 +354,8 @@ def data_digest(task: Task) -> str:
     wide = task.arrays.wide
     entries = [] if wide is None else [wide.data, wide.indices, wide.indptr]
     weight = [] if task.weight is None else [task.weight]
-    digest = _hashed([task.arrays.numbers, task.arrays.codes, *entries, task.y, *weight])
+    images = [] if task.arrays.images is None else [task.arrays.images]
+    digest = _hashed([task.arrays.numbers, task.arrays.codes, *entries, *images, task.y, *weight])
     digest.update(f"{task.metric.name}{task.levels}".encode())
     if callable(task.metric.spec):  # two functions may share a name
         digest.update(cloudpickle.dumps(task.metric.spec))

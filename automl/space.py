@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from automl.architectures.family import inputs_of, is_network
+from automl.architectures.family import IMAGES, inputs_of, is_network
 from automl.errors import SettingError, unknown
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _parts(families: Sequence[Family]) -> Iterable[tuple[str, Callable[[], Confi
 
 
 def _prepares(family: Family) -> bool:
-    return inputs_of(family) != "ordinal"
+    return inputs_of(family) not in ("ordinal", IMAGES)
 
 
 def _trains(family: Family) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.base import PARAMETERS, AutoNet, Classifier
+from automl.base import PARAMETERS, Classifier
 from automl.errors import DataError
 from automl.images.encoder import ImageEncoder, checked_images
 from automl.images.files import class_folders
@@ -24,7 +24,8 @@ class AutoNetImageClassifier(Classifier):
         """Searches convolutional networks jointly with their training; predicts with an ensemble of what it found.
 """
         + PARAMETERS.replace(
-            "None: five folds below 5,000 rows, else 0.2.", "None: 0.2 held out, at most 3,000 images."
+            "None: five folds below 5,000 rows, else 0.2.",
+            "None: 0.2 held out, at most 3,000 images.",
         )
         + """    classes_ : ndarray
         The labels, sorted; columns of `predict_proba`.
@@ -153,8 +154,8 @@ class AutoNetImageClassifier(Classifier):
             lone = [metric.classes[k] for k in np.flatnonzero(counts < 2)]
             if lone:
                 raise DataError(
-                    f"of the class {lone[0]!r} there is one image only ({len(lone)} such classes); a class needs one to "
-                    "learn from and one to judge by: add images or leave the class out"
+                    f"of the class {lone[0]!r} there is one image only ({len(lone)} such classes); a class needs one "
+                    "to learn from and one to judge by: add images or leave the class out"
                 )
         return codes, metric
 

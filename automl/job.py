@@ -31,6 +31,7 @@ from automl.search.trial import Proposal, State, Trial
 from automl.selection import CANDIDATES, build_ensemble, greedy_rows
 from automl.space import FAMILY
 from automl.task import StoredTask, Task
+from automl.widths import widened
 from automl.workers import FIRST_MODULES, WORKER_MODULES, import_all
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ if TYPE_CHECKING:
     from automl.search.protocols import Optimizer
     from metalearn import Store
 
-FULL_SHARE, IMAGE_FULL_SHARE = 0.15, 0.4
-"""Shares of the time limit that a full trial of an initial configuration should take at most: of images a few long trials
-are better than many short ones."""
+FULL_SHARE, IMAGE_FULL_SHARE = 0.15, 0.42
+"""Shares of the time limit that a full trial of an initial configuration should take at most: of images a few long
+trials are better than many short ones."""
 GRACE = 1.0
 """Seconds before the end of the search at which training stops by itself, to predict and to save …"""
 GRACE_ROWS = 100_000
@@ -97,8 +98,13 @@ class Plan:
     full_share: float = FULL_SHARE
 
     def sized_for(self, task: Task) -> Plan:
-        """The plan with as many epochs as the task's training rows need."""
-        return replace(self, epochs=full_epochs(max(len(fold.train) for fold in task.folds)))
+        """The plan with as many epochs as the task's training rows need, and networks as wide as the time allows."""
+        rows = max(len(fold.train) for fold in task.folds)
+        initial = self.initial
+        if task.arrays.images is not None and self.full_seconds is not None and self.device == "cpu":
+            pixels = rows * task.arrays.images[0, 0].size
+            initial = [widened(self.space, c, self.families, self.full_seconds / pixels) for c in initial]
+        return replace(self, epochs=full_epochs(rows), initial=initial)
 
     @property
     def full_seconds(self) -> float | None:

@@ -1,8 +1,7 @@
 """Convolutional networks of a normal and a reduction cell, as NASNet and DARTS stack them.
 
-Zoph et al. (2018), arXiv:1707.07012; Liu, Simonyan & Yang (2019), arXiv:1806.09055. Deviations, for CPUs: three blocks a
-cell, plain 3×3 convolutions among the operations, few cells and filters, a stem no wider than the cells. The default is
-a chain of residual blocks.
+Zoph et al. (2018), arXiv:1707.07012; Liu, Simonyan & Yang (2019), arXiv:1806.09055. Deviations, for CPUs: three blocks
+a cell, plain 3×3 convolutions among the operations, few cells and filters. The default is a chain of residual blocks.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class SmallResNet:
             Integer("width", (8, 64), log=True, default=16),
             Integer("stages", (2, 4), default=3),
             Integer("blocks", (0, 3), default=1),
-            Categorical("halve", ["max_pool", "stride"], default="max_pool"),
+            Categorical("halve", ["stride", "max_pool"], default="stride"),
             Categorical("activation", ["relu", "silu", "gelu"], default="relu"),
             Categorical("stem_stride", [1, 2], default=1, weights=[0.8, 0.2]),
             Float("dropout", (0.0, 0.5), default=0.0),

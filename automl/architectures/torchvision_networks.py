@@ -1,7 +1,7 @@
 """torchvision's reference networks, with a stem that fits small images; trained from scratch or from a local file.
 
-He et al. 2016 (arXiv:1512.03385), Howard et al. 2019 (arXiv:1905.02244), Ma et al. 2018 (arXiv:1807.11164), Tan & Le 2019
-(arXiv:1905.11946). Nothing is downloaded: weights are those of a file that the user names.
+He et al. 2016 (arXiv:1512.03385), Howard et al. 2019 (arXiv:1905.02244), Ma et al. 2018 (arXiv:1807.11164), Tan & Le
+2019 (arXiv:1905.11946). Nothing is downloaded: weights are those of a file that the user names.
 """
 
 from __future__ import annotations

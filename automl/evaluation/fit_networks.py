@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from automl.evaluation.at_resources import at_resources, judged_anew
-from automl.evaluation.effort import Work, affordable_epochs, forward_work
+from automl.evaluation.effort import IMAGES, TABLES, Work, affordable_epochs, forward_work
 from automl.evaluation.fidelity import Resources
 from automl.evaluation.fitted import Fitted, NetworkModel, TrialModel
 from automl.evaluation.fold_data import prepared
@@ -106,12 +106,13 @@ def _affordable(recipe: Recipe, networks: Sequence[AnyNetwork], seen: Rows, seco
     work, augmentation = forward_work(networks[0], seen.numbers, seen.codes), augmentation_of(recipe, networks[0])
     passes = 1 if augmentation is None else augmentation.passes
     epochs = affordable_epochs(
-        Work(passes * work.flops, passes * work.calls),
+        Work(passes * work.flops, passes * work.calls, passes * work.values),
         len(seen),
         recipe.batch_size,
         networks=len(networks),
         together=loop.train_as_one(networks, "cpu"),
         seconds=seconds,
         most=recipe.epochs,
+        pace=IMAGES if seen.numbers.dim() == 4 else TABLES,
     )
     return replace(recipe, epochs=epochs)

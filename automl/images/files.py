@@ -165,6 +165,7 @@ def _each(
     if failed:
         more = f", and {len(failed) - SHOWN} more" if len(failed) > SHOWN else ""
         raise DataError(
-            f"{len(failed)} of {len(items)} images cannot be read ({'; '.join(failed[:SHOWN])}{more}); mend or remove them"
+            f"{len(failed)} of {len(items)} images cannot be read ({'; '.join(failed[:SHOWN])}{more}); "
+            "mend or remove them"
         )
     return results  # type: ignore[return-value]  # none of them is an error

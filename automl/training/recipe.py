@@ -114,7 +114,7 @@ class Recipe:
     label_smoothing: of the cross-entropy, in [0, 1).
     clip: largest norm of a member's gradient, > 0, or None.
     augmentation: of the dense input, "none" or a name in `regularisers.augmentation.AUGMENTATIONS`; of images, where
-        columns are squares, in `regularisers.images.MIXES`.
+        boxes stand for columns, in `regularisers.images.MIXES`.
     mixup_alpha: α of the Beta distribution of the shares, ≥ 0; 0 is no mixup.
     cutmix_probability, cutout_probability: of a batch to be changed, in [0, 1].
     cutout_share: of the columns that are cut, in [0, 1].
@@ -127,8 +127,9 @@ class Recipe:
     lookahead_steps, lookahead_alpha: steps between two moves of the slow weights, ≥ 1; share of the way, in (0, 1].
     restarts_snapshots: networks, ≥ 1, whose predictions are averaged at most under the schedule "restarts": the
         present one and those at the ends of the cycles before (Huang et al. 2017, arXiv:1704.00109).
-    crop, flip, randaugment, randaugment_magnitude: of images, see `regularisers.images`: share of the side by which each
-        is moved at most, in [0, 0.5); whether half are mirrored; operations that distort each, ≥ 0, and how much, of 30.
+    crop, flip: of images, see `regularisers.images`: share of the side by which each is moved at most, in [0, 0.5);
+        whether half are mirrored.
+    randaugment, randaugment_magnitude: of images: operations that distort each, ≥ 0; how much, of 30.
 
     Raises
     ------

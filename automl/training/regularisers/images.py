@@ -1,9 +1,9 @@
 """Augmentation of images: each is moved and flipped, some are distorted, and then mixed or cut.
 
 Random crops and flips as in He et al. 2016 (arXiv:1512.03385), borders by reflection; RandAugment (Cubuk et al. 2020,
-arXiv:1909.13719) by torchvision; mixup (Zhang et al. 2018, arXiv:1710.09412), CutMix (Yun et al. 2019, arXiv:1905.04899)
-and cutout (DeVries & Taylor 2017, arXiv:1708.04552) of whole batches. Crops and flips are one look-up for a batch:
-torchvision's own would call a function for every image.
+arXiv:1909.13719) by torchvision; mixup (Zhang et al. 2018, arXiv:1710.09412), CutMix (Yun et al. 2019,
+arXiv:1905.04899) and cutout (DeVries & Taylor 2017, arXiv:1708.04552) of whole batches. Crops and flips are one look-up
+for a batch: torchvision's own would call a function for every image.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def checked_images(X: Any) -> Images:
     Parameters
     ----------
     X: array (n, height, width) or (n, height, width, channels); a sequence of single images (arrays or Pillow's); a
-        sequence of paths; or the path of a folder, all of whose images are meant, sorted.
+        sequence of paths, also as the only column of a frame; or a folder, all of whose images are meant, sorted.
 
     Raises
     ------
@@ -39,6 +39,8 @@ def checked_images(X: Any) -> Images:
     """
     if isinstance(X, str | os.PathLike):
         return list(images_in(Path(X)))
+    if hasattr(X, "iloc"):
+        X = _only_column(X)
     if isinstance(X, np.ndarray) and X.dtype != object and X.dtype.kind not in "US":
         return _checked_array(X)
     items = list(X) if hasattr(X, "__iter__") else None
@@ -53,6 +55,14 @@ def checked_images(X: Any) -> Images:
     if len(shapes) == 1:
         return _checked_array(np.stack(arrays))
     return [_checked_array(array[None])[0] for array in arrays]
+
+
+def _only_column(frame: Any) -> list[Any]:
+    if frame.ndim == 2 and frame.shape[1] != 1:
+        raise DataError(
+            f"X is a table of {frame.shape[1]} columns; give the paths of images as one, or use AutoNetClassifier"
+        )
+    return list(frame.iloc[:, 0] if frame.ndim == 2 else frame)
 
 
 def _checked_array(X: NDArray[Any]) -> NDArray[Any]:

@@ -90,8 +90,9 @@ def _check_kind(families: dict[str, Family], p: Any) -> None:
         raise SettingError(f"weights {weights!r} must be a dictionary, such as {{'resnet18': 'resnet18.safetensors'}}")
     for name, each in families.items():
         if isinstance(each, TorchvisionNetworks):
-            families[name] = TorchvisionNetworks(weights)
-            families[name].check_weights()
+            made = TorchvisionNetworks(weights)
+            made.check_weights()
+            families[name] = made
             return
     raise SettingError("weights are for the family 'torchvision', which is not searched; add it to families")
 

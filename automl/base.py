@@ -39,8 +39,8 @@ PARAMETERS = """
     optimizer : str, default=None
         Name of a search method; `autonet methods` lists them. None: as the preset says.
     fidelities : str or sequence of str, default=None
-        What smaller budgets save: "epochs", "rows" (nested stratified subsets), "width" and "cells" of networks, of images
-        "resolution"; one or several. None: as the preset says.
+        What smaller budgets save: "epochs", "rows" (nested stratified subsets), "width" and "cells" of networks, of
+        images "resolution"; one or several. None: as the preset says.
     search_space : str or ConfigurationSpace, default=None
         Name of a file in configs/spaces, or hyperparameters that replace those of the same name in the preset's space.
         Beside "default" and "neural", "autonet-1", "autonet-2", "autopytorch" and "cocktails" are those of published

@@ -156,7 +156,8 @@ class Plan:
 
     def identity(self) -> dict[str, Any]:
         """What must be equal for a run to be a continuation of another."""
-        return {
+        weights = [str(path) for each in self.families.values() for path in getattr(each, "weights", {}).values()]
+        return ({"weights": weights} if weights else {}) | {
             "fidelities": self.fidelity.axes,
             "min_budget": self.min_budget,
             "eta": self.eta,

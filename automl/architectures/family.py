@@ -127,7 +127,9 @@ class Family(Protocol):
         """A fresh space; ConfigSpace is imported inside, since a saved model must load without it."""
         ...
 
-    def build(self, shape: Shape, **config: Any) -> Any: ...
+    def build(self, shape: Any, **config: Any) -> Any:
+        """shape: a `Shape`, or an `ImageShape` for images."""
+        ...
 
 
 def members(family: Family) -> bool:

@@ -69,7 +69,7 @@ def fit_networks(
     recipe = Recipe(**{"epochs": epochs} | recipe_fields(trial.config, family, min(len(fold.train) for fold in folds)))
     if seconds is not None and device == "cpu":
         # By the whole network: its schedule is that of a full run, whatever a smaller one would have time for.
-        whole = networks if bought == part else [part.blueprint.build(family)] * len(networks)
+        whole = networks if bought.blueprint == part.blueprint else [part.blueprint.build(family)] * len(networks)
         recipe = _affordable(recipe, whole, folds[0].train, seconds)
     trained = loop.fit(
         networks,

@@ -150,8 +150,7 @@ class AutoNetImageClassifier(Classifier):
     def _targets(self, y: Any) -> tuple[NDArray[Any], Any]:
         codes, metric = super()._targets(y)
         if codes.ndim == 1:
-            counts = np.bincount(codes)
-            lone = [metric.classes[k] for k in np.flatnonzero(counts < 2)]
+            lone = np.asarray(metric.classes)[np.bincount(codes) < 2].tolist()
             if lone:
                 raise DataError(
                     f"of the class {lone[0]!r} there is one image only ({len(lone)} such classes); a class needs one "

@@ -18,7 +18,7 @@ TINY = {"small_resnet:width": 8, "small_resnet:stages": 2, "small_resnet:blocks"
 
 
 def classifier(**more: Any) -> AutoNetImageClassifier:
-    settings = {"n_trials": 1, "n_jobs": 1, "random_state": 0, "families": ["small_resnet"], "time_limit": 15}
+    settings = {"n_trials": 1, "n_jobs": 1, "random_state": 0, "families": ["small_resnet"]}
     return AutoNetImageClassifier(**{**settings, "warm_start": [{"family": "small_resnet", **TINY}], **more})
 
 

@@ -80,8 +80,8 @@ class CutoutImages:
         dense = network.dense(batch.numbers, batch.codes)
         inside = []
         for side in dense.shape[-2:]:
-            centre = random[0].integers(0, side, len(dense))[:, None]
-            inside.append(np.abs(np.arange(side) - centre) < self.share * side / 2)
+            offset = np.arange(side) - random[0].integers(0, side, len(dense))[:, None]
+            inside.append((offset >= -self.share * side / 2) & (offset < self.share * side / 2))
         cut = random[0].random(len(dense)) < self.probability
         box = inside[0][:, :, None] & inside[1][:, None, :] & cut[:, None, None]
         kept = torch.from_numpy(~box[:, None]).to(dense.device)

@@ -20,13 +20,14 @@ from automl.metrics import DEFAULT, Metric
 from automl.preprocessing.columns import Arrays
 from automl.resampling import make_folds
 from automl.search.trial import Proposal, Result, State, Trial
+from automl.settings import space_settings
 from automl.space import FAMILY, complete, joint_space
 from automl.task import StoredTask, Task
 from automl.training import checkpoints
 
 NAMES = ("small_resnet", "cnn_edge_cell")
 KNOWN = {name: family(name) for name in NAMES}
-SPACE = joint_space(list(KNOWN.values()))
+SPACE = joint_space(list(KNOWN.values()), parts=space_settings("images").spaces())
 SMALL: dict[str, dict[str, Any]] = {
     "small_resnet": {"small_resnet:width": 8, "small_resnet:stages": 2, "small_resnet:dropout": 0.2},
     "cnn_edge_cell": {"cnn_edge_cell:filters": 8},

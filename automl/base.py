@@ -270,9 +270,6 @@ class AutoNet(BaseEstimator):
     def _targets(self, y: Any) -> tuple[NDArray[Any], Metric]:
         raise TypeError(f"{type(self).__name__} is no estimator of its own")
 
-    def _targets(self, y: Any) -> tuple[NDArray[Any], Metric]:
-        raise TypeError(f"{type(self).__name__} is no estimator of its own")
-
     def _arrays(self, X: Any) -> Arrays:
         check_is_fitted(self, "ensemble_")
         return self.encoder_.transform(self._checked(X, reset=False))

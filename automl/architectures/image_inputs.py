@@ -31,7 +31,7 @@ class ImageNetwork(nn.Module):
     def __init__(self, body: nn.Module, mean: Sequence[float], std: Sequence[float], size: tuple[int, int]) -> None:
         super().__init__()
         # Channels last: convolutions of a CPU are up to twice as fast than with channels first.
-        self.body = body.to(memory_format=torch.channels_last)
+        self.body: nn.Module = body.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # documented
         self.size = size
         # They follow from the blueprint, so they are no part of the saved weights.
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)

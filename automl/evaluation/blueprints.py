@@ -118,7 +118,9 @@ AnyBlueprint = Blueprint | ImageBlueprint
 
 def read_blueprint(values: Mapping[str, Any]) -> AnyBlueprint:
     """The blueprint of fields as JSON has them."""
-    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
     return ImageBlueprint(**fields) if "image" in fields else Blueprint(**fields)
 
 

@@ -21,8 +21,8 @@ MOST_SIDE = 64
 """Pixels of the longer side to which larger images are shrunk, unless a size is asked for: what CPUs train on."""
 FORMAT = 1
 
-Images = NDArray[Any] | list[NDArray[Any]] | list[Path]
-"""(n, height, width[, channels]), or a list of single images of different sizes, or of files."""
+Images = Any
+"""Array (n, height, width, channels), or a list of single images (height, width, channels), or a list of paths."""
 
 
 def checked_images(X: Any) -> Images:
@@ -150,7 +150,7 @@ class ImageEncoder:
                 raise DataError(
                     f"the model was fitted on images of {channels} channels; files have 1 or 3; give arrays"
                 )
-            return Arrays.of_images(pixels([Path(str(path)) for path in X], channels, (height, width)))
+            return Arrays.of_images(pixels(X, channels, (height, width)))
         if isinstance(X, np.ndarray) and X.shape[1:] == (height, width, channels):
             return Arrays.of_images(np.ascontiguousarray(self._bytes(X).transpose(0, 3, 1, 2)))
         out = np.empty((len(X), *self.image), dtype=np.uint8)
@@ -203,7 +203,7 @@ def _are_files(X: Images) -> bool:
 
 def _facts(X: Images) -> list[Header]:
     if _are_files(X):
-        return headers([Path(str(path)) for path in X])
+        return headers(X)
     return [Header(array.shape[0], array.shape[1], array.shape[2] > 1, False) for array in X]
 
 

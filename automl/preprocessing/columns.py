@@ -52,8 +52,9 @@ class Arrays:
 
     def take(self, rows: npt.NDArray[Any] | slice) -> Arrays:
         """The rows at these positions, or where a mask of shape (n,) is True."""
-        beside = [None if part is None else part[rows] for part in (self.wide, self.images)]
-        return Arrays(self.numbers[rows], self.codes[rows], *beside)
+        wide = None if self.wide is None else self.wide[rows]
+        images = None if self.images is None else self.images[rows]
+        return Arrays(self.numbers[rows], self.codes[rows], wide, images)
 
 
 @dataclass(frozen=True)

@@ -88,13 +88,11 @@ def _check_kind(families: dict[str, Family], p: Any) -> None:
         return
     if not isinstance(weights, Mapping):
         raise SettingError(f"weights {weights!r} must be a dictionary, such as {{'resnet18': 'resnet18.safetensors'}}")
-    for name, each in families.items():
-        if isinstance(each, TorchvisionNetworks):
-            made = TorchvisionNetworks(weights)
-            made.check_weights()
-            families[name] = made
-            return
-    raise SettingError("weights are for the family 'torchvision', which is not searched; add it to families")
+    made: Any = TorchvisionNetworks(weights)
+    if made.name not in families:
+        raise SettingError(f"weights are for the family {made.name!r}, which is not searched; add it to families")
+    made.check_weights()
+    families[made.name] = made
 
 
 def _check_update(update: Any) -> None:

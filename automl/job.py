@@ -49,8 +49,8 @@ FULL_SHARE, IMAGE_FULL_SHARE = 0.15, 0.42
 trials are better than many short ones."""
 GRACE = 1.0
 """Seconds before the end of the search at which training stops by itself, to predict and to save …"""
-GRACE_ROWS = 100_000
-"""… and validation rows that take a second more."""
+GRACE_ROWS, GRACE_IMAGES = 100_000, 500
+"""… and validation rows, or images, that take a second more."""
 
 
 @dataclass(frozen=True)
@@ -279,7 +279,8 @@ def _search(
 
     limit = plan.time_limit
     deadline = None if limit is None else began + limit - _reserve(task, limit)
-    grace = 0.0 if limit is None else min(GRACE + len(task.judged) / GRACE_ROWS, 0.1 * limit)
+    a_second = GRACE_ROWS if task.arrays.images is None else GRACE_IMAGES
+    grace = 0.0 if limit is None else min(GRACE + len(task.judged) / a_second, 0.1 * limit)
     evaluator = plan.evaluator(task, folder, None if deadline is None else deadline - grace)
     optimizer = plan.optimizer(advice)
 

@@ -12,16 +12,11 @@ from automl.errors import SettingError
 
 TOP = 10
 """Trials that the leaderboard shows."""
+TABLE = "Training rows: a .csv, .tsv, .parquet, .arff or .npz file; or a folder with one of images for each class."
 
 
 def fit(
-    table: Annotated[
-        Path,
-        typer.Argument(
-            help="Training rows: a .csv, .tsv, .parquet, .arff or .npz file; or a folder with one of images a class.",
-            metavar="TABLE",
-        ),
-    ],
+    table: Annotated[Path, typer.Argument(help=TABLE, metavar="TABLE")],
     target: Annotated[
         str | None, typer.Option("--target", "-t", help="Column to predict; of images the folders' names are.")
     ] = None,

@@ -13,7 +13,7 @@ from automl.evaluation.at_resources import at_resources, judged_anew
 from automl.evaluation.effort import IMAGES, TABLES, Work, affordable_epochs, forward_work
 from automl.evaluation.fidelity import Resources
 from automl.evaluation.fitted import Fitted, NetworkModel, TrialModel
-from automl.evaluation.fold_data import prepared
+from automl.evaluation.fold_data import Prepared, prepared
 from automl.space import part_of, recipe_fields, section
 from automl.training import checkpoints, loop
 from automl.training.checkpoints import Checkpoint
@@ -82,13 +82,21 @@ def fit_networks(
         deadline=deadline,
         device=device,
     )
+    return _result(task, family, trial, trained, parts, resources.epochs)
+
+
+def _result(
+    task: Task, family: Family, trial: Trial, trained: loop.Fitted, parts: Sequence[Prepared], share: float
+) -> Fitted:
+    """What the training gave, as the model of the trial; `share` of a full run where it has no best epoch."""
     models = tuple(
         NetworkModel.of(n, part.blueprint, part.preparer, part.target)
         for n, part in zip(trained.networks, parts, strict=True)
     )
-    effort = float(np.mean([member.best_epoch for member in trained.checkpoint.members])) / recipe.epochs
+    epochs = int(trained.checkpoint.recipe["epochs"] or 1)
+    effort = float(np.mean([member.best_epoch for member in trained.checkpoint.members])) / epochs
     return Fitted(
-        TrialModel(family.name, trial.config, models, effort or resources.epochs),
+        TrialModel(family.name, trial.config, models, effort or share),
         [part.target.decode(p.reshape(len(p), task.outputs)) for p, part in zip(trained.valid, parts, strict=True)],
         trained.curve,
         trained.checkpoint if trained.complete else None,  # in mid-epoch it is at no point of a full run

@@ -1,4 +1,4 @@
-"""AutoNet: AutoML for deep learning on tables."""
+"""AutoNet: AutoML for deep learning on tables and images."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from automl.batch.run import run_batch
     from automl.estimator import AutoNetClassifier, AutoNetRegressor
+    from automl.image_estimator import AutoNetImageClassifier
     from automl.saving import load
     from automl.search.history import History
     from automl.search.optimize import optimize
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AutoNetClassifier": "automl.estimator",
+    "AutoNetImageClassifier": "automl.image_estimator",
     "AutoNetRegressor": "automl.estimator",
     "History": "automl.search.history",
     "Store": "metalearn",
@@ -23,7 +25,16 @@ _HOME = {
     "run_batch": "automl.batch.run",
 }
 
-__all__ = ["AutoNetClassifier", "AutoNetRegressor", "History", "Store", "load", "optimize", "run_batch"]
+__all__ = [
+    "AutoNetClassifier",
+    "AutoNetImageClassifier",
+    "AutoNetRegressor",
+    "History",
+    "Store",
+    "load",
+    "optimize",
+    "run_batch",
+]
 
 
 def __getattr__(name: str) -> Any:

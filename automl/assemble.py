@@ -12,10 +12,11 @@ import numpy as np
 
 from automl.advise import SHIPPED, WARM_STARTS
 from automl.architectures.catalogue import FAMILIES, family, what_is_missing
-from automl.architectures.family import Family, is_network
+from automl.architectures.family import Family, is_network, takes_images
+from automl.architectures.torchvision_networks import TorchvisionNetworks
 from automl.errors import SettingError, unknown
 from automl.evaluation.fidelity import Fidelity
-from automl.job import Plan
+from automl.job import FULL_SHARE, IMAGE_FULL_SHARE, Plan
 from automl.search import catalogue
 from automl.search.history import History
 from automl.search.trial import config_key
@@ -35,8 +36,10 @@ def make_plan(parameters: Any) -> Plan:
     """
     p = parameters
     chosen = preset(p.preset)
-    settings = space_settings(p.search_space if isinstance(p.search_space, str) else chosen.search_space)
+    usual = chosen.image_space if p.images else chosen.search_space
+    settings = space_settings(p.search_space if isinstance(p.search_space, str) else usual)
     families = select_families(p.families, settings)
+    _check_kind(families, p)
     update = settings.updates() if p.search_space is None or isinstance(p.search_space, str) else p.search_space
     _check_update(update)
     # A call that is to be resumed must draw the same numbers again.
@@ -74,7 +77,26 @@ def make_plan(parameters: Any) -> Plan:
         trial_time_limit=_positive("trial_time_limit", p.trial_time_limit, "seconds"),
         device=_device(p.device),
         seed=seed,
+        full_share=IMAGE_FULL_SHARE if p.images else FULL_SHARE,
     )
+
+
+def _check_kind(families: dict[str, Family], p: Any) -> None:
+    """Families of the right kind only, and the local weights that they are to begin with in their places."""
+    for name, each in families.items():
+        if takes_images(each) != p.images:
+            kind = "images" if takes_images(each) else "tables"
+            raise SettingError(f"the family {name!r} is for {kind}; {type(p).__name__} needs others: leave it out")
+    weights = getattr(p, "weights", None)
+    if not weights:
+        return
+    if not isinstance(weights, Mapping):
+        raise SettingError(f"weights {weights!r} must be a dictionary, such as {{'resnet18': 'resnet18.safetensors'}}")
+    made: Any = TorchvisionNetworks(weights)
+    if made.name not in families:
+        raise SettingError(f"weights are for the family {made.name!r}, which is not searched; add it to families")
+    made.check_weights()
+    families[made.name] = made
 
 
 def _check_update(update: Any) -> None:

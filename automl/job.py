@@ -31,6 +31,7 @@ from automl.search.trial import Proposal, State, Trial
 from automl.selection import CANDIDATES, build_ensemble, greedy_rows
 from automl.space import FAMILY
 from automl.task import StoredTask, Task
+from automl.widths import widened
 from automl.workers import FIRST_MODULES, WORKER_MODULES, import_all
 
 if TYPE_CHECKING:
@@ -43,12 +44,13 @@ if TYPE_CHECKING:
     from automl.search.protocols import Optimizer
     from metalearn import Store
 
-FULL_SHARE = 0.15
-"""Share of the time limit that a full trial of an initial configuration should take at most."""
+FULL_SHARE, IMAGE_FULL_SHARE = 0.15, 0.42
+"""Shares of the time limit that a full trial of an initial configuration should take at most: of images a few long
+trials are better than many short ones."""
 GRACE = 1.0
 """Seconds before the end of the search at which training stops by itself, to predict and to save …"""
-GRACE_ROWS = 100_000
-"""… and validation rows that take a second more."""
+GRACE_ROWS, GRACE_IMAGES = 100_000, 500
+"""… and validation rows, or images, that take a second more."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Plan:
     memory_limit (MiB), trial_time_limit (seconds): of a trial, or None.
     device: "cpu" or "cuda".
     seed: of everything random.
+    full_share: of the time limit, that a full trial of an initial configuration should take at most.
     """
 
     space: ConfigurationSpace
@@ -92,15 +95,21 @@ class Plan:
     trial_time_limit: float | None
     device: str
     seed: int
+    full_share: float = FULL_SHARE
 
     def sized_for(self, task: Task) -> Plan:
-        """The plan with as many epochs as the task's training rows need."""
-        return replace(self, epochs=full_epochs(max(len(fold.train) for fold in task.folds)))
+        """The plan with as many epochs as the task's training rows need, and networks as wide as the time allows."""
+        rows = max(len(fold.train) for fold in task.folds)
+        initial = self.initial
+        if task.arrays.images is not None and self.full_seconds is not None and self.device == "cpu":
+            pixels = rows * task.arrays.images[0, 0].size
+            initial = [widened(self.space, c, self.families, self.full_seconds / pixels) for c in initial]
+        return replace(self, epochs=full_epochs(rows), initial=initial)
 
     @property
     def full_seconds(self) -> float | None:
         """Seconds that a full trial of an initial configuration should take; None without a time limit."""
-        return None if self.time_limit is None else FULL_SHARE * self.time_limit
+        return None if self.time_limit is None else self.full_share * self.time_limit
 
     def runner(self, evaluator: Evaluator) -> ProcessRunner:
         """Workers for trials, under the limits of the plan."""
@@ -152,7 +161,8 @@ class Plan:
         find its run again. Trials that ended by an earlier limit stay as they are. Nor are limits that only end a
         search, and `n_jobs`, `threads` and `ensemble_size`, which change no trial's configuration.
         """
-        return {
+        weights = [str(path) for each in self.families.values() for path in getattr(each, "weights", {}).values()]
+        return ({"weights": weights} if weights else {}) | {
             "fidelities": self.fidelity.axes,
             "min_budget": self.min_budget,
             "eta": self.eta,
@@ -274,7 +284,8 @@ def _search(
 
     limit = plan.time_limit
     deadline = None if limit is None else began + limit - _reserve(task, limit)
-    grace = 0.0 if limit is None else min(GRACE + len(task.judged) / GRACE_ROWS, 0.1 * limit)
+    a_second = GRACE_ROWS if task.arrays.images is None else GRACE_IMAGES
+    grace = 0.0 if limit is None else min(GRACE + len(task.judged) / a_second, 0.1 * limit)
     evaluator = plan.evaluator(task, folder, None if deadline is None else deadline - grace)
     optimizer = plan.optimizer(advice)
 
@@ -356,7 +367,8 @@ def data_digest(task: Task) -> str:
     wide = task.arrays.wide
     entries = [] if wide is None else [wide.data, wide.indices, wide.indptr]
     weight = [] if task.weight is None else [task.weight]
-    digest = _hashed([task.arrays.numbers, task.arrays.codes, *entries, task.y, *weight])
+    images = [] if task.arrays.images is None else [task.arrays.images]
+    digest = _hashed([task.arrays.numbers, task.arrays.codes, *entries, *images, task.y, *weight])
     digest.update(f"{task.metric.name}{task.levels}".encode())
     if callable(task.metric.spec):  # two functions may share a name
         digest.update(cloudpickle.dumps(task.metric.spec))

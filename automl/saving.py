@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from automl.artefact import State, read_archive, write_archive
 from automl.calibration import Calibration
 from automl.errors import ArtefactError
 from automl.evaluation.fitted import EnsembleModel, TrialModel
+from automl.images.encoder import ImageEncoder
 from automl.preprocessing.columns import TableEncoder
 from automl.search.history import History
 from automl.search.trial import Proposal, Result, Trial
@@ -21,12 +23,20 @@ from automl.search.trial import State as TrialState
 
 if TYPE_CHECKING:
     from automl.architectures.family import Family
-    from automl.estimator import AutoNetClassifier, AutoNetRegressor
+    from automl.base import AutoNet
 
 _PLAIN = (str, int, float, bool, type(None))
+_ENCODERS: Mapping[str, Any] = MappingProxyType(
+    {
+        "AutoNetClassifier": TableEncoder,
+        "AutoNetImageClassifier": ImageEncoder,
+        "AutoNetRegressor": TableEncoder,
+    }
+)
+"""Estimators that can be saved → what turns their X into arrays."""
 
 
-def save(estimator: AutoNetClassifier | AutoNetRegressor, path: Path) -> None:
+def save(estimator: AutoNet, path: Path) -> None:
     """Write a fitted estimator: encoder, members, weights, labels, history; no training rows, no pickle."""
     ensemble = estimator.ensemble_
     about = {
@@ -51,7 +61,7 @@ def save(estimator: AutoNetClassifier | AutoNetRegressor, path: Path) -> None:
     write_archive(path, entries)
 
 
-def load(path: str | Path, families: Sequence[Family] = ()) -> AutoNetClassifier | AutoNetRegressor:
+def load(path: str | Path, families: Sequence[Family] = ()) -> Any:
     """The fitted estimator in a file written by `save`; needs none of the libraries of the search.
 
     Parameters
@@ -62,22 +72,22 @@ def load(path: str | Path, families: Sequence[Family] = ()) -> AutoNetClassifier
     ------
     ArtefactError: there is no such file, it is damaged or of another format, or a family is unknown.
     """
-    from automl import estimator as home
+    import automl
 
     entries = read_archive(Path(path))
     known = {name: family(name) for name in FAMILIES} | {f.name: f for f in families}
     if "estimator" not in entries:
         raise ArtefactError(f"{path} holds no estimator; give a file written by save()")
     about, arrays = entries["estimator"]
-    if about["estimator"] not in ("AutoNetClassifier", "AutoNetRegressor"):
-        raise ArtefactError(f"{path} holds a {about['estimator']!r}; known are AutoNetClassifier and AutoNetRegressor")
-    loaded = getattr(home, about["estimator"])(**about["parameters"])
+    if about["estimator"] not in _ENCODERS:
+        raise ArtefactError(f"{path} holds a {about['estimator']!r}; known are {', '.join(_ENCODERS)}")
+    loaded = getattr(automl, about["estimator"])(**about["parameters"])
     loaded.n_features_in_ = about["n_features_in"]
     if about["feature_names_in"]:
         loaded.feature_names_in_ = np.array(about["feature_names_in"], dtype=object)
     if "classes" in about:
         loaded.classes_ = _read_labels(about["classes"], arrays)
-    loaded.encoder_ = TableEncoder.from_state(*entries["encoder"])
+    loaded.encoder_ = _ENCODERS[about["estimator"]].from_state(*entries["encoder"])
     members = [TrialModel.from_state(entries[f"member-{k}"], known) for k in range(len(about["weights"]))]
     for member in members:
         tuple(member.folds)  # builds them, so that what is damaged is told now

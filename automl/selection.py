@@ -30,6 +30,8 @@ MOST_WORK = 75.0
 """Microseconds of a CPU core that an ensemble may take to predict a row: LightGBM takes 27 for 500 trees …"""
 TREES_A_ROUND = 3
 """… and as much for each class where there are this many, since a round then has a tree for each of them."""
+IMAGE_WORK = 20_000.0
+"""The same for an image: ten networks of the size that CPUs train within minutes."""
 PRUNED = 2e-4
 """Share by which leaving out members may raise the loss of the ensemble."""
 GREEDY_ROWS = 20_000
@@ -40,6 +42,8 @@ GREEDY_CELLS = 20_000_000
 
 def most_work(task: Task) -> float:
     """Microseconds of a CPU core that an ensemble for this task may take to predict a row."""
+    if task.arrays.images is not None:
+        return IMAGE_WORK
     return MOST_WORK * (task.outputs if task.outputs >= TREES_A_ROUND else 1)
 
 

@@ -23,7 +23,7 @@ class Preset:
     ----------
     optimizer: name of a method.
     fidelities: axes along which budgets are spent.
-    search_space: name of a file in configs/spaces.
+    search_space: name of a file in configs/spaces. image_space: the same, for images.
     ensemble_size: choices of the greedy ensemble.
     min_budget: smallest budget of a trial, a share in (0, 1].
     eta: ratio of two neighbouring budgets.
@@ -35,6 +35,7 @@ class Preset:
     ensemble_size: int
     min_budget: float
     eta: int
+    image_space: str = "images"
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from automl.architectures.family import inputs_of, is_network
+from automl.architectures.family import IMAGES, inputs_of, is_network
 from automl.errors import SettingError, unknown
+from automl.genotypes.spaces import families_mark
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -58,7 +59,9 @@ def joint_space(
     for name in _values(choice):
         if name not in names:
             raise unknown("family", name, names)
-    space = ConfigurationSpace(seed=seed)
+    architectures = {family.name: getattr(family, "genotypes", None) for family in families}
+    definitions = {name: each for name, each in architectures.items() if each is not None and choice.legal_value(name)}
+    space = ConfigurationSpace(seed=seed, meta=families_mark(FAMILY, definitions) if definitions else None)
     space.add(choice)
     for prefix, usual, users in _parts([family for family in families if choice.legal_value(family.name)]):
         part = (parts or {}).get(prefix)
@@ -83,7 +86,7 @@ def _parts(families: Sequence[Family]) -> Iterable[tuple[str, Callable[[], Confi
 
 
 def _prepares(family: Family) -> bool:
-    return inputs_of(family) != "ordinal"
+    return inputs_of(family) not in ("ordinal", IMAGES)
 
 
 def _trains(family: Family) -> bool:
@@ -190,6 +193,9 @@ def _renamed(
 ) -> Hyperparameter[Any, Any]:
     new = copy.copy(replaced.pop(name, hp))
     new.name = name
+    prefix = name.partition(":")[0]
+    if new.meta:  # what marks name stays apart from the same names of other families
+        new.meta = {key: f"{prefix}:{mark}" if key in ("counted", "module") else mark for key, mark in new.meta.items()}
     return new
 
 

@@ -24,7 +24,7 @@ class Task:
 
     Attributes
     ----------
-    arrays: numbers (n, d) with NaN where missing and codes (n, c) with 0 where missing or never seen.
+    arrays: numbers (n, d) with NaN where missing and codes (n, c) with 0 where missing or never seen; or images.
     levels: number of codes of each categorical column, the 0 included.
     y: (n,) class indices (int64), or values (float64), or (n, labels) of 0 and 1 (int64).
     weight: (n,) non-negative, or None.
@@ -89,6 +89,7 @@ class StoredTask:
     def write(cls, task: Task, folder: Path) -> StoredTask:
         folder.mkdir(parents=True, exist_ok=True)
         parts = {"numbers": task.arrays.numbers, "codes": task.arrays.codes, "y": task.y, "weight": task.weight}
+        parts["images"] = task.arrays.images
         if (wide := task.arrays.wide) is not None:
             parts |= {f"wide_{name}": getattr(wide, name) for name in WIDE} | {"wide_shape": np.array(wide.shape)}
         for name, array in parts.items():
@@ -109,5 +110,6 @@ class StoredTask:
 
             entries = tuple(np.asarray(mapped(f"wide_{name}.npy")) for name in WIDE)
             wide = sparse.csr_array(entries, shape=tuple(np.load(self.folder / "wide_shape.npy")))
-        arrays = Arrays(mapped("numbers.npy"), mapped("codes.npy"), wide)
+        images = mapped("images.npy") if (self.folder / "images.npy").exists() else None
+        arrays = Arrays(mapped("numbers.npy"), mapped("codes.npy"), wide, images)
         return Task(arrays, self.levels, np.asarray(mapped("y.npy")), weight, self.metric, self.folds)

@@ -4,7 +4,8 @@
 data = "sklearn:wine"    # what comes with scikit-learn, "openml:31" or "openml:credit-g" from scikit-learn's cache,
                          # or a .csv, .tsv, .parquet, .arff or .npz file, by its path from the task file
 target = "target"        # the column to predict; named tables and .npz files (y) know theirs
-kind = "classification"  # or "regression"; by default "auto", which goes by the target
+kind = "classification"  # or "regression"; by default "auto", which goes by the target; "images" where data is a folder
+                         # with a subfolder of images for each class: then there is no target
 test_share = 0.25        # the default: share of the rows that are kept for the test
 metric = "accuracy"      # and every other parameter of the estimators that TOML can say, such as
 time_limit = 20          # time_limit, n_trials, memory_limit, preset, optimizer, families, random_state
@@ -25,7 +26,11 @@ from automl.errors import TasksRefused, unknown
 if TYPE_CHECKING:
     import pandas as pd
 
+    from automl.base import AutoNet
+
 SKLEARN, OPENML = "sklearn:", "openml:"
+IMAGES = "images"
+"""Kind of a task whose data is a folder of images."""
 OWN = ("data", "target", "kind", "test_share")
 """Keys that are no parameters of the estimators."""
 TEXTS = ("data", "target", "kind", "device", "knowledge", "metric", "optimizer", "preset", "search_space")
@@ -42,9 +47,9 @@ class TaskFile:
     Attributes
     ----------
     path: of the file; its stem is the task's name, which also names the folder with its results.
-    data: "sklearn:NAME", "openml:NAME", or the absolute path of a file.
+    data: "sklearn:NAME", "openml:NAME", or the absolute path of a file or of a folder of images.
     target: column to predict; None for what knows its own.
-    kind: "classification", "regression" or "auto".
+    kind: "classification", "regression", "images" or "auto".
     test_share: share of the rows that are kept for the test, in (0, 1).
     settings: parameters of the estimator.
     """
@@ -66,12 +71,14 @@ class TaskFile:
         return int(self.settings.get("random_state", 0))
 
     def load(self) -> tuple[pd.DataFrame, pd.Series]:
-        """Features and target.
+        """Features and target; of images their paths and classes.
 
         Raises
         ------
-        DataError: the table cannot be read, or has no such column.
+        DataError: the table or the folder cannot be read, or has no such column.
         """
+        if self.kind == IMAGES:
+            return _folder(Path(self.data))
         if self.data.startswith(OPENML):
             from automl.openml import openml_table
 
@@ -81,6 +88,24 @@ class TaskFile:
         else:
             table, target = read_table(Path(self.data), self.target), NPZ_TARGET
         return split_target(table, self.target or target)
+
+
+def _folder(folder: Path) -> tuple[pd.DataFrame, pd.Series]:
+    import pandas as pd
+
+    from automl.images.files import class_folders
+
+    paths, labels = class_folders(folder)
+    return pd.DataFrame({"path": list(map(str, paths))}), pd.Series(labels, name="class")
+
+
+def estimator_of(kind: str) -> type[AutoNet]:
+    """The estimator for tasks of a kind: "images", "regression", or anything else for a classification of tables."""
+    import automl
+
+    names = {IMAGES: "AutoNetImageClassifier", "regression": "AutoNetRegressor"}
+    made: type[AutoNet] = getattr(automl, names.get(kind, "AutoNetClassifier"))
+    return made
 
 
 def read_task(path: Path) -> TaskFile:
@@ -107,11 +132,10 @@ def read_task(path: Path) -> TaskFile:
 
 def _problems(path: Path, table: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with a file, as far as the file alone tells."""
-    from automl.estimator import AutoNetClassifier
-
     if not re.fullmatch(r"\w[\w-]*", path.stem):
         yield f"the name {path.stem!r} may hold letters, digits, '_' and '-' only, since it names a folder; rename it"
-    known = [*OWN, *(key for key in AutoNetClassifier().get_params(deep=False) if key not in OF_THE_BATCH)]
+    parameters = estimator_of(str(table.get("kind")))().get_params(deep=False)
+    known = [*OWN, *(key for key in parameters if key not in OF_THE_BATCH)]
     for key in table:
         if key not in known:
             yield str(unknown("key", key, known))
@@ -121,8 +145,8 @@ def _problems(path: Path, table: Mapping[str, Any]) -> Iterator[str]:
     for key in LISTS:
         if not isinstance(table.get(key, ""), str | list | dict) and table[key] is not False:
             yield f"{key} = {table[key]!r} is neither text nor a list; put names in quotes and brackets"
-    if table.get("kind", "auto") not in KINDS:
-        yield f"kind: {unknown('kind', table['kind'], KINDS)}"
+    if table.get("kind", "auto") not in (*KINDS, IMAGES):
+        yield f"kind: {unknown('kind', table['kind'], (*KINDS, IMAGES))}"
     share = table.get("test_share", 0.25)
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
         yield f"test_share = {share!r} must be a number between 0 and 1, such as 0.25"
@@ -137,6 +161,9 @@ def _problems_of_data(table: Mapping[str, Any]) -> Iterator[str]:
     data = table.get("data", "")
     if not data:
         yield 'the key \'data\' is missing; give a table, such as data = "table.csv" or data = "sklearn:iris"'
+    elif table.get("kind") == IMAGES:
+        if "target" in table:
+            yield f"target = {table['target']!r}: the classes of images are their folders in {data}; remove the line"
     elif data.startswith(SKLEARN):
         name = data.removeprefix(SKLEARN)
         if name not in SKLEARN_TABLES:

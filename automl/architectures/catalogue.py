@@ -14,6 +14,10 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
     {
         "autonet_1": "automl.architectures.autonet_1:AutoNet1",
         "catboost": "automl.architectures.catboost:CatBoost",
+        "cnn_branch": "automl.architectures.cnn_branch:CNNBranch",
+        "cnn_cell": "automl.architectures.cnn_cell:CNNCell",
+        "cnn_chain": "automl.architectures.cnn_chain:CNNChain",
+        "cnn_edge_cell": "automl.architectures.cnn_edge_cell:CNNEdgeCell",
         "extra_trees": "automl.architectures.extra_trees:ExtraTrees",
         "ft_transformer": "automl.architectures.ft_transformer:FTTransformer",
         "gradient_boosting": "automl.architectures.gradient_boosting:GradientBoosting",
@@ -28,7 +32,9 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "resnet_backbone": "automl.architectures.resnet_backbone:ResNetBackbone",
         "shaped_mlp_backbone": "automl.architectures.shaped_mlp_backbone:ShapedMLPBackbone",
         "shaped_resnet_backbone": "automl.architectures.shaped_resnet_backbone:ShapedResNetBackbone",
+        "small_resnet": "automl.architectures.small_resnet:SmallResNet",
         "tabm": "automl.architectures.tabm:TabM",
+        "torchvision": "automl.architectures.torchvision_networks:TorchvisionNetworks",
     }
 )
 """Name → "module:class"; the class takes no arguments."""

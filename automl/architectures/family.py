@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from automl.search.trial import Configuration
 
 
+IMAGES = "images"
+"""What the inputs of a family for images are called."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What a network is built for.
@@ -30,6 +34,24 @@ class Shape:
     rows: int
     numbers: int = 0
     levels: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageShape:
+    """What a network for images is built for.
+
+    Attributes
+    ----------
+    channels, height, width: of an image as the network sees it; each at least 1.
+    outputs: logits per image: the number of classes.
+    rows: training images.
+    """
+
+    channels: int
+    height: int
+    width: int
+    outputs: int
+    rows: int
 
 
 @runtime_checkable
@@ -57,7 +79,14 @@ class Family(Protocol):
     inputs: what `build`'s model is fed, "dense" when absent: a network gets numbers and encoded categories as one
         dense tensor. One that encodes by itself says "columns" and is called as `module(numbers, codes)`, (rows,
         shape.numbers) float32 and (rows, categorical columns) int64. A scikit-learn estimator says "one-hot"
-        (prepared numbers, then a column a level) or "ordinal" (raw numbers with NaN, then codes).
+        (prepared numbers, then a column a level) or "ordinal" (raw numbers with NaN, then codes). A network for images
+        says "images": `build` gets an `ImageShape`, and its module maps (rows, channels, height, width) float32,
+        standardised by channel, to logits.
+    widths: names of hyperparameters, without the numbers that they may end in, which a share of the fidelity "width"
+        multiplies; none when absent.
+    cells: name → least value of the hyperparameters that a share of the fidelity "cells" multiplies.
+    genotypes: the definition of what may be chosen of its architecture (`automl.genotypes.spaces.Definition`), where
+        `space` is made from one.
     budgeted: bool, True when absent. False says that a share of the epochs buys nothing less, so that a promoted
         trial is its parent over again and need not be trained.
     takes_wide: bool, False when absent. True says that a scikit-learn estimator takes sparse inputs of any width: a
@@ -98,7 +127,9 @@ class Family(Protocol):
         """A fresh space; ConfigSpace is imported inside, since a saved model must load without it."""
         ...
 
-    def build(self, shape: Shape, **config: Any) -> Any: ...
+    def build(self, shape: Any, **config: Any) -> Any:
+        """shape: a `Shape`, or an `ImageShape` for images."""
+        ...
 
 
 def members(family: Family) -> bool:
@@ -107,13 +138,18 @@ def members(family: Family) -> bool:
 
 
 def inputs_of(family: Family) -> str:
-    """What a family is fed: "dense" or "columns" (networks), "one-hot" or "ordinal" (scikit-learn estimators)."""
+    """What a family is fed: "dense", "columns" or "images" (networks), "one-hot" or "ordinal" (estimators)."""
     return getattr(family, "inputs", "dense")
 
 
 def is_network(family: Family) -> bool:
     """Whether the family builds networks, which are trained by epochs."""
-    return inputs_of(family) in ("dense", "columns")
+    return inputs_of(family) in ("dense", "columns", IMAGES)
+
+
+def takes_images(family: Family) -> bool:
+    """Whether the family builds networks for images."""
+    return inputs_of(family) == IMAGES
 
 
 def native(config: Configuration) -> dict[str, Any]:

@@ -24,6 +24,7 @@ class MLP:
 
     name = "mlp"
     members = True
+    widths = ("max_units", "width_")
 
     def space(self) -> ConfigurationSpace:
         from ConfigSpace import Categorical, ConfigurationSpace, GreaterThanCondition, Integer

@@ -8,7 +8,7 @@ of the dropout goes over blocks rather than groups, of which there are few.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from automl.architectures.family import Shape
 from automl.architectures.layers import add_dropout, add_widths, hidden_widths
@@ -27,6 +27,8 @@ class ResNet:
 
     name = "resnet"
     members = True
+    widths = ("max_units", "width_")
+    cells: ClassVar[dict[str, int]] = {"n_blocks": 1}
 
     def space(self) -> ConfigurationSpace:
         from ConfigSpace import Categorical, ConfigurationSpace, EqualsCondition, Float, InCondition, Integer

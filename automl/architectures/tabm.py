@@ -9,7 +9,7 @@ batches of 256); the learning rate falls by a cosine, since the epochs are given
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from automl.architectures.family import Shape
 from automl.architectures.preparation import numbers_space
@@ -24,6 +24,8 @@ class TabM:
 
     name = "tabm"
     inputs = "columns"
+    widths = ("d_block",)
+    cells: ClassVar[dict[str, int]] = {"n_blocks": 1}
 
     def space(self) -> ConfigurationSpace:
         from ConfigSpace import Categorical, ConfigurationSpace, EqualsCondition, Float, Integer

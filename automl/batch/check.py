@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from automl.batch.comparison import Split, split
 from automl.data import kind_of
 from automl.errors import AutoNetError, TasksRefused
-from automl.taskfile import TaskFile, read_task
+from automl.taskfile import IMAGES, TaskFile, estimator_of, read_task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +66,8 @@ def check_tasks(paths: Sequence[str | Path]) -> tuple[CheckedTask, ...]:
 def rows_of(task: TaskFile) -> tuple[Split, str]:
     """The rows of a task, split, and its digest."""
     X, y = task.load()
-    return split(X, y, kind_of(y, task.kind), task.test_share, task.seed), _digest(task, X, y)
+    kind = task.kind if task.kind == IMAGES else kind_of(y, task.kind)
+    return split(X, y, kind, task.test_share, task.seed), _digest(task, X, y)
 
 
 def _repeated_names(paths: Sequence[Path]) -> Iterator[str]:
@@ -78,11 +79,10 @@ def _repeated_names(paths: Sequence[Path]) -> Iterator[str]:
 
 def _checked(task: TaskFile) -> CheckedTask:
     from automl.assemble import make_plan
-    from automl.estimator import AutoNetClassifier
     from automl.metrics import DEFAULT, Metric
     from automl.resampling import make_folds
 
-    plan = make_plan(AutoNetClassifier(**task.settings))
+    plan = make_plan(estimator_of(task.kind)(**task.settings))
     rows, digest = rows_of(task)
     metric = task.settings.get("metric")
     Metric(DEFAULT[rows.kind] if metric is None else metric, rows.classes).check()
@@ -97,6 +97,8 @@ def _digest(task: TaskFile, X: pd.DataFrame, y: pd.Series) -> str:
     for part in (X, y.to_frame()):
         digest.update(repr([(str(name), str(kind)) for name, kind in part.dtypes.items()]).encode())
         digest.update(_row_hashes(part).tobytes())
+    if task.kind == IMAGES:
+        digest.update(repr([Path(path).stat().st_size for path in X["path"]]).encode())
     return digest.hexdigest()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,26 +12,29 @@ from numpy.typing import NDArray
 
 from automl.batch.result import Quality
 from automl.errors import DataError
+from automl.taskfile import IMAGES, estimator_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from automl.estimator import AutoNetClassifier, AutoNetRegressor
-
 
 @dataclass(frozen=True)
 class Split:
-    """Rows to learn from and rows for the test; labels are class indices where `classes` is given."""
+    """Rows to learn from and rows for the test; labels are class indices where `classes` is given.
+
+    images: whether the rows are paths of images.
+    """
 
     X: pd.DataFrame
     y: NDArray[Any]
     X_test: pd.DataFrame
     y_test: NDArray[Any]
     classes: NDArray[Any] | None
+    images: bool = False
 
     @property
     def kind(self) -> str:
-        return "regression" if self.classes is None else "classification"
+        return IMAGES if self.images else "regression" if self.classes is None else "classification"
 
 
 def split(X: pd.DataFrame, y: pd.Series, kind: str, test_share: float, seed: int) -> Split:
@@ -44,7 +48,7 @@ def split(X: pd.DataFrame, y: pd.Series, kind: str, test_share: float, seed: int
 
     from automl.targets import encode_labels, encode_values
 
-    codes, classes = encode_labels(y) if kind == "classification" else (encode_values(y), None)
+    codes, classes = (encode_values(y), None) if kind == "regression" else encode_labels(y)
     stratify = codes if classes is not None else None
     try:
         parts = train_test_split(X, codes, test_size=test_share, random_state=seed, stratify=stratify)
@@ -53,27 +57,29 @@ def split(X: pd.DataFrame, y: pd.Series, kind: str, test_share: float, seed: int
             f"no split with a test share of {test_share}: {error}; give more rows or another share"
         ) from error
     train, test, y_train, y_test = parts
-    return Split(train, y_train, test, y_test, classes)
+    return Split(train, y_train, test, y_test, classes, kind == IMAGES)
 
 
-def fit_autonet(
-    rows: Split, settings: Mapping[str, Any], keep: Callable[[AutoNetClassifier | AutoNetRegressor], None]
-) -> None:
+def fit_autonet(rows: Split, settings: Mapping[str, Any], keep: Callable[[Any], None]) -> None:
     """Fit the estimator with these parameters on the training rows with their original labels, for `keep` to have."""
-    from automl.estimator import AutoNetClassifier, AutoNetRegressor
+    made = estimator_of(rows.kind)(**settings)
+    made.fit(rows.X, rows.y if rows.classes is None else rows.classes[rows.y], keep=keep)
 
-    if rows.classes is None:
-        AutoNetRegressor(**settings).fit(rows.X, rows.y, keep=keep)
-    else:
-        AutoNetClassifier(**settings).fit(rows.X, rows.classes[rows.y], keep=keep)
+
+def thumbnails(X: pd.DataFrame) -> NDArray[np.uint8]:
+    """(n, 64) gray values of 8×8 pixels of images by their paths."""
+    from automl.images.files import pixels
+
+    return pixels([Path(path) for path in X["path"]], 1, (8, 8)).reshape(len(X), -1)
 
 
 def fit_baseline(rows: Split) -> Any:
-    """Histogram gradient boosting with its defaults; columns that hold no numbers become ordinals."""
+    """Histogram gradient boosting with its defaults; columns that hold no numbers become ordinals, images become
+    thumbnails."""
     from sklearn.compose import make_column_selector, make_column_transformer
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OrdinalEncoder
+    from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
     from threadpoolctl import threadpool_limits
 
     encoder = make_column_transformer(
@@ -86,7 +92,9 @@ def fit_baseline(rows: Split) -> Any:
     boosting = HistGradientBoostingRegressor if rows.classes is None else HistGradientBoostingClassifier
     # OpenMP's threads wait for each other in busy loops: beside other work, seconds become minutes.
     with threadpool_limits(1):
-        return make_pipeline(encoder, boosting(random_state=0)).fit(rows.X, rows.y)
+        return make_pipeline(FunctionTransformer(thumbnails) if rows.images else encoder, boosting(random_state=0)).fit(
+            rows.X, rows.y
+        )
 
 
 def quality(model: Any, rows: Split, metric: str) -> Quality:

@@ -17,8 +17,9 @@ from automl.search.trial import State, Trial
 from automl.taskfile import TaskFile
 
 if TYPE_CHECKING:
+    from automl.base import Classifier
     from automl.batch.comparison import Split
-    from automl.estimator import AutoNetClassifier, AutoNetRegressor
+    from automl.estimator import AutoNetRegressor
     from automl.interrupts import Presses
     from metalearn import Store
 
@@ -47,7 +48,7 @@ def learn(task: TaskFile, folder: Path, store: Store, memory: float, presses: Pr
     began = time.monotonic()
 
     # All of this is done before the run counts as finished in the store: if it is killed, the search is not repeated.
-    def keep(model: AutoNetClassifier | AutoNetRegressor) -> None:
+    def keep(model: Classifier | AutoNetRegressor) -> None:
         seconds = time.monotonic() - began
         state = TaskState.INTERRUPTED if presses.count else TaskState.DONE
         with finishing():
@@ -57,7 +58,7 @@ def learn(task: TaskFile, folder: Path, store: Store, memory: float, presses: Pr
     fit_autonet(rows, settings, keep)
 
 
-def _judged(result: TaskResult, model: AutoNetClassifier | AutoNetRegressor, rows: Split) -> TaskResult:
+def _judged(result: TaskResult, model: Classifier | AutoNetRegressor, rows: Split) -> TaskResult:
     metric = model.metric_name_
     return replace(
         result,

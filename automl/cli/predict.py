@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 def predict(
     model: Annotated[Path, typer.Argument(help="A file that `autonet fit` saved.", metavar="MODEL")],
-    table: Annotated[Path, typer.Argument(help="Rows to predict: .csv, .tsv or .parquet.", metavar="TABLE")],
+    table: Annotated[
+        Path, typer.Argument(help="Rows to predict: .csv, .tsv or .parquet, or a folder of images.", metavar="TABLE")
+    ],
     result: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="File to write: .csv, .tsv or .parquet; else CSV on standard output."),
@@ -28,13 +30,12 @@ def predict(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Predict the rows of a table, in its order."""
+    """Predict the rows of a table, in its order, or the images of a folder, sorted."""
     with readable_errors(debug):
-        from automl.data import read_table, write_table
+        from automl.data import write_table
         from automl.saving import load
 
-        estimator = load(model)
-        predictions = _predict(estimator, read_table(table), proba, ignore or [])
+        predictions = _predictions(load(model), table, proba, ignore or [])
         if result is None:
             typer.echo(predictions.to_csv(index=False), nl=False)
         else:
@@ -42,10 +43,22 @@ def predict(
             output().print(f"wrote {len(predictions):,} predictions to {result}", soft_wrap=True)
 
 
-def _predict(estimator: Any, table: pd.DataFrame, proba: bool, ignored: list[str]) -> pd.DataFrame:
+def _predictions(estimator: Any, path: Path, proba: bool, ignored: list[str]) -> pd.DataFrame:
+    from automl.data import read_table
+
+    if not estimator.images:
+        return _predict(estimator, _features(estimator, read_table(path), ignored), proba)
+    from automl.images.files import images_in
+
+    files = images_in(path) if path.is_dir() else [path]
+    predicted = _predict(estimator, files, proba)
+    predicted.insert(0, "file", [str(file.relative_to(path)) if path.is_dir() else file.name for file in files])
+    return predicted
+
+
+def _predict(estimator: Any, X: Any, proba: bool) -> pd.DataFrame:
     import pandas as pd
 
-    X = _features(estimator, table, ignored)
     if not proba:
         return pd.DataFrame({"prediction": estimator.predict(X)})
     if not hasattr(estimator, "predict_proba"):

@@ -72,8 +72,9 @@ def _what(hp: Any) -> tuple[str, str, str, str]:
     """Kind, values, whether they are on a log scale, and the default."""
     if hasattr(hp, "value"):
         return "constant", _said(hp.value), "", _said(hp.value)
-    if hasattr(hp, "choices"):
-        return "choice", ", ".join(map(_said, hp.choices)), "", _said(hp.default_value)
+    if hasattr(hp, "choices") or hasattr(hp, "sequence"):
+        values = hp.choices if hasattr(hp, "choices") else hp.sequence
+        return "choice", ", ".join(map(_said, values)), "", _said(hp.default_value)
     kind = "integer" if isinstance(hp.lower, int) else "float"
     return kind, f"{_said(hp.lower)} to {_said(hp.upper)}", "log" if hp.log else "", _said(hp.default_value)
 

@@ -16,6 +16,9 @@ from torch.utils.flop_counter import flop_registry
 
 FLOPS_PER_SECOND = 28e9
 """Of one CPU core in training, forwards and backwards (measured: 20 to 35 for layers of 128 to 512 units)."""
+IMAGE_FLOPS_PER_SECOND, IMAGE_VALUE_SECONDS = 85e9, 3e-9
+"""The same of convolutions, and seconds for each number that they, norms and activations give: these are bound by
+memory (measured on one core, for residual networks of 16 to 32 filters: 105e9 and 2.6e-9; both cores take longer)."""
 CALL_SECONDS = 8e-5
 """Of a step for each call of torch in a forward pass, beside its arithmetic: with its way back, and the optimizer's."""
 PREDICTED_FLOPS = 15e9
@@ -24,7 +27,7 @@ PREDICTED_VALUES = 1e9
 """… and values a second that it reads, works on and writes between them (measured: 0.2 to 2, by the function)."""
 PASSES = 3
 """A backward pass costs about two forward passes."""
-FEWEST_EPOCHS = 8
+FEWEST_EPOCHS, FEWEST_IMAGE_EPOCHS = 8, 3
 """A shorter run learns too little to be worth its seconds."""
 COUNTED_ROWS = 2
 
@@ -61,8 +64,36 @@ def forward_work(network: nn.Module, numbers: Tensor, codes: Tensor) -> Work:
     return Work(counter.flops / len(few), counter.calls, counter.values / len(few))
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How fast a CPU core trains.
+
+    Attributes
+    ----------
+    flops_per_second: of products and convolutions, forwards and backwards.
+    value_seconds: for each number that a forward pass gives, its way back included; 0 where it is counted in the calls.
+    fewest: epochs of the shortest run.
+    """
+
+    flops_per_second: float = FLOPS_PER_SECOND
+    value_seconds: float = 0.0
+    fewest: int = FEWEST_EPOCHS
+
+
+TABLES = Pace()
+IMAGES = Pace(IMAGE_FLOPS_PER_SECOND, IMAGE_VALUE_SECONDS, FEWEST_IMAGE_EPOCHS)
+
+
 def affordable_epochs(
-    work: Work, rows: int, batch_size: int, *, networks: int, together: bool, seconds: float, most: int
+    work: Work,
+    rows: int,
+    batch_size: int,
+    *,
+    networks: int,
+    together: bool,
+    seconds: float,
+    most: int,
+    pace: Pace = TABLES,
 ) -> int:
     """Epochs of a full run of `networks` networks on `rows` rows each that take about `seconds` on a CPU core.
 
@@ -74,16 +105,17 @@ def affordable_epochs(
 
     Returns
     -------
-    In [min(8, most), most].
+    In [min(pace.fewest, most), most].
 
     Examples
     --------
     >>> affordable_epochs(Work(1e6, 10), 2500, 250, networks=5, together=False, seconds=30.0, most=100)
     21
     """
-    arithmetic = networks * min(batch_size, rows) * PASSES * work.flops / FLOPS_PER_SECOND
+    row = PASSES * work.flops / pace.flops_per_second + work.values * pace.value_seconds
+    arithmetic = networks * min(batch_size, rows) * row
     epoch = (arithmetic + (1 if together else networks) * work.calls * CALL_SECONDS) * max(1, rows // batch_size)
-    return max(min(FEWEST_EPOCHS, most), min(most, int(seconds / epoch)))
+    return max(min(pace.fewest, most), min(most, int(seconds / epoch)))
 
 
 class _Counter(TorchDispatchMode):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.architectures.family import is_network
+from automl.architectures.family import is_network, takes_images
 from automl.artefact import pack, unpack
 from automl.evaluation.fidelity import Fidelity, Resources
 from automl.evaluation.fitted import Fitted, TrialModel
@@ -63,9 +63,17 @@ class Evaluator:
     full_seconds: float | None = None
     device: str = "cpu"
 
-    @property
-    def _continues(self) -> bool:
-        return self.fidelity.continues
+    def _continues(self, family: Family) -> bool:
+        """Weights go on only where rows and shapes stay the same; on more rows or wider training starts anew."""
+        spent = {
+            "rows",
+            *(axis for axis, names in (("width", "widths"), ("cells", "cells")) if getattr(family, names, ())),
+        }
+        return not spent & set(self.fidelity.axes)
+
+    def _resizes(self, family: Family) -> bool:
+        """Whether a larger budget means larger images."""
+        return takes_images(family) and "resolution" in self.fidelity.axes
 
     @cached_property
     def task(self) -> Task:
@@ -89,7 +97,7 @@ class Evaluator:
         _write(folder / MODEL, np.frombuffer(pack(fitted.model.state()), dtype=np.uint8))
         if fitted.converged:
             (folder / CONVERGED).touch()
-        elif fitted.checkpoint is not None and trial.budget < 1 and self._continues:
+        elif fitted.checkpoint is not None and trial.budget < 1 and self._continues(family):
             from automl.training import checkpoints
 
             checkpoints.save(fitted.checkpoint, folder / CHECKPOINT)
@@ -99,7 +107,7 @@ class Evaluator:
 
     def _repeated(self, family: Family, trial: Trial) -> Result | None:
         """The parent's result under the trial's own number, where a larger budget would buy nothing more."""
-        if not trial.proposal.promoted or not self._continues:
+        if not trial.proposal.promoted or not self._continues(family) or self._resizes(family):
             return None
         parent, folder = self.folder / str(trial.proposal.parent), self.folder / str(trial.number)
         through = (parent / CONVERGED).exists() or not getattr(family, "budgeted", True)
@@ -132,7 +140,7 @@ class Evaluator:
             parent = self.folder / str(trial.proposal.parent)
             if not trial.proposal.promoted:
                 ancestor = self._ancestor(parent)
-            elif (parent / CHECKPOINT).exists() and self._continues:
+            elif (parent / CHECKPOINT).exists() and self._continues(family):
                 checkpoint = parent / CHECKPOINT
         return fit_networks(
             task,
@@ -143,6 +151,7 @@ class Evaluator:
             seconds=self._network_seconds(trial),
             checkpoint=checkpoint,
             ancestor=ancestor,
+            resized=self._resizes(family),
             deadline=deadline,
             device=self.device,
         )

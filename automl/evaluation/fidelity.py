@@ -7,15 +7,27 @@ from dataclasses import dataclass
 
 from automl.errors import SettingError, unknown
 
-AXES = ("epochs", "rows")
+AXES = ("epochs", "rows", "resolution", "width", "cells")
+SQUARED = ("resolution", "width")
+"""Axes whose cost grows with the square: pixels with the side of an image, weights with the filters of two layers."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """Shares of a full run, in (0, 1]."""
+    """Shares of a full run, in (0, 1].
+
+    Attributes
+    ----------
+    epochs, rows: of the full number; rows are also images.
+    resolution: of the side of an image; all of it for tables.
+    width, cells: of the units or filters of a network, and of its cells or blocks; all where its family has none.
+    """
 
     epochs: float = 1.0
     rows: float = 1.0
+    resolution: float = 1.0
+    width: float = 1.0
+    cells: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -23,7 +35,8 @@ class Fidelity:
     """Axes along which a budget is spent.
 
     With several axes a budget is split geometrically, so that its share of the full cost stays what it says:
-    1/9 buys 1/3 of the epochs on 1/3 of the rows.
+    1/9 buys 1/3 of the epochs on 1/3 of the rows. Resolution and width get the root of their part: a quarter of the
+    cost is half of the side.
     """
 
     axes: tuple[str, ...] = ("epochs",)
@@ -46,4 +59,4 @@ class Fidelity:
 
     def at(self, budget: float) -> Resources:
         share = budget ** (1 / len(self.axes))
-        return Resources(**dict.fromkeys(self.axes, share))
+        return Resources(**{axis: share**0.5 if axis in SQUARED else share for axis in self.axes})

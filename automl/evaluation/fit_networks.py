@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
+from automl.evaluation.at_resources import at_resources, judged_anew
 from automl.evaluation.begin import begin_with
-from automl.evaluation.class_weights import training_weight
-from automl.evaluation.effort import Work, affordable_epochs, forward_work
+from automl.evaluation.effort import IMAGES, TABLES, Work, affordable_epochs, forward_work
 from automl.evaluation.fidelity import Resources
-from automl.evaluation.fitted import Blueprint, Fitted, NetworkModel, TrialModel
-from automl.evaluation.target import Target
-from automl.preprocessing.dense import DensePreparer
-from automl.preprocessing.labels import Labels
+from automl.evaluation.fitted import Fitted, NetworkModel, TrialModel
+from automl.evaluation.fold_data import Prepared, prepared
 from automl.space import part_of, recipe_fields, section
 from automl.training import checkpoints, loop
-from automl.training.data import FoldData, Rows
+from automl.training.checkpoints import Checkpoint
+from automl.training.data import Rows
 from automl.training.recipe import Recipe
 from automl.training.regularisers.augmentation import augmentation_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from automl.architectures.family import Family
+    from automl.architectures.image_inputs import ImageNetwork
     from automl.architectures.inputs import TabularNet
     from automl.search.trial import Trial
     from automl.task import Task
+
+    AnyNetwork = TabularNet | ImageNetwork
 
 
 def fit_networks(
@@ -43,6 +42,7 @@ def fit_networks(
     seconds: float | None = None,
     checkpoint: Path | None,
     ancestor: TrialModel | None = None,
+    resized: bool = False,
     deadline: float | None,
     device: str,
 ) -> Fitted:
@@ -54,6 +54,7 @@ def fit_networks(
     seconds: that a full run should take at most, by having fewer epochs; None for as long as it takes.
     checkpoint: of the same configuration on the same rows, to go on from; None starts anew.
     ancestor: model of another configuration on the same folds, whose weights the networks begin with.
+    resized: whether the checkpoint is of smaller images: its weights go on, its losses do not count.
     deadline: `time.monotonic` value at which training stops with the best weights so far.
     """
     config, choices = section(trial.config, family.name), part_of(trial.config, family, "prepare")
@@ -61,19 +62,20 @@ def fit_networks(
     parts, folds, networks = [], [], []
     for number, (fold, seed) in enumerate(zip(task.folds, seeds, strict=True)):
         rows = fold.subset(resources.rows, task.least_rows)
-        preparer, target, data = _prepared(task, rows, fold.valid, choices)
-        levels = tuple(n - 1 for n in preparer.levels(task.levels))
-        blueprint = Blueprint(config, preparer.width, levels, task.outputs, len(rows))
-        network = blueprint.build(family, seed)
+        part, data = prepared(task, rows, fold.valid, config, choices)
+        bought = replace(part, blueprint=at_resources(part.blueprint, family, resources))
+        network = bought.blueprint.build(family, seed)
         network.prime(data.train.numbers, data.train.codes, data.train.targets, seed)
-        parts.append((blueprint, preparer, target))
         if ancestor is not None and ancestor.family == family.name:
-            begin_with(network, blueprint, family, ancestor.folds[number], data.train, seed)
+            begin_with(network, bought.blueprint, family, ancestor.folds[number], data.train, seed)
+        parts.append(bought)
         networks.append(network)
         folds.append(data)
     recipe = Recipe(**{"epochs": epochs} | recipe_fields(trial.config, family, min(len(fold.train) for fold in folds)))
     if seconds is not None and device == "cpu":
-        recipe = _affordable(recipe, networks, folds[0].train, seconds)
+        # By the whole network: its schedule is that of a full run, whatever a smaller one would have time for.
+        whole = networks if bought.blueprint == part.blueprint else [part.blueprint.build(family)] * len(networks)
+        recipe = _affordable(recipe, whole, folds[0].train, seconds)
     trained = loop.fit(
         networks,
         folds,
@@ -81,67 +83,49 @@ def fit_networks(
         loss="cross_entropy" if task.classification else "squared",
         seeds=seeds,
         until=resources.epochs,
-        start_checkpoint=None if checkpoint is None else checkpoints.load(checkpoint),
+        start_checkpoint=None if checkpoint is None else _begun(checkpoint, resized),
         deadline=deadline,
         device=device,
     )
-    models = tuple(NetworkModel.of(n, *part) for n, part in zip(trained.networks, parts, strict=True))
-    effort = float(np.mean([member.best_epoch for member in trained.checkpoint.members])) / recipe.epochs
+    return _result(task, family, trial, trained, parts, resources.epochs)
+
+
+def _result(
+    task: Task, family: Family, trial: Trial, trained: loop.Fitted, parts: Sequence[Prepared], share: float
+) -> Fitted:
+    """What the training gave, as the model of the trial; `share` of a full run where it has no best epoch."""
+    models = tuple(
+        NetworkModel.of(n, part.blueprint, part.preparer, part.target)
+        for n, part in zip(trained.networks, parts, strict=True)
+    )
+    epochs = int(trained.checkpoint.recipe["epochs"] or 1)
+    effort = float(np.mean([member.best_epoch for member in trained.checkpoint.members])) / epochs
     return Fitted(
-        TrialModel(family.name, trial.config, models, effort or resources.epochs),
-        [
-            target.decode(p.reshape(len(p), task.outputs))
-            for p, (_, _, target) in zip(trained.valid, parts, strict=True)
-        ],
+        TrialModel(family.name, trial.config, models, effort or share),
+        [part.target.decode(p.reshape(len(p), task.outputs)) for p, part in zip(trained.valid, parts, strict=True)],
         trained.curve,
         trained.checkpoint if trained.complete else None,  # in mid-epoch it is at no point of a full run
         converged=trained.complete and trained.checkpoint.members[0].stopped,  # they stop together
     )
 
 
-def _affordable(recipe: Recipe, networks: Sequence[TabularNet], seen: Rows, seconds: float) -> Recipe:
+def _begun(checkpoint: Path, resized: bool) -> Checkpoint:
+    found = checkpoints.load(checkpoint)
+    return judged_anew(found) if resized else found
+
+
+def _affordable(recipe: Recipe, networks: Sequence[AnyNetwork], seen: Rows, seconds: float) -> Recipe:
     """The recipe with as many epochs as a full run of the networks on rows like those seen has seconds for."""
     work, augmentation = forward_work(networks[0], seen.numbers, seen.codes), augmentation_of(recipe, networks[0])
     passes = 1 if augmentation is None else augmentation.passes
     epochs = affordable_epochs(
-        Work(passes * work.flops, passes * work.calls),
+        Work(passes * work.flops, passes * work.calls, passes * work.values),
         len(seen),
         recipe.batch_size,
         networks=len(networks),
         together=loop.train_as_one(networks, "cpu"),
         seconds=seconds,
         most=recipe.epochs,
+        pace=IMAGES if seen.numbers.dim() == 4 else TABLES,
     )
     return replace(recipe, epochs=epochs)
-
-
-def _prepared(
-    task: Task, rows: NDArray[np.int64], valid: NDArray[np.int64], choices: Mapping[str, Any]
-) -> tuple[DensePreparer, Target, FoldData]:
-    """The preparation learned from training rows, and both kinds of rows prepared by it."""
-    train, y = task.arrays.take(rows), task.y[rows]
-    labels, target = Labels(y, task.outputs), Target.of(y, task.outputs)
-    preparer, numbers = DensePreparer.fit_transform(train, task.gaps, levels=task.levels, labels=labels, **choices)
-    learned = _rows(task, rows, numbers, preparer.codes(train), target, training_weight(task, rows, choices))
-    if not len(valid):
-        return preparer, target, FoldData(learned, None)
-    judged, weight = task.arrays.take(valid), None if task.weight is None else task.weight[valid]
-    judges = _rows(task, valid, preparer.transform(judged), preparer.codes(judged), target, weight)
-    return preparer, target, FoldData(learned, judges)
-
-
-def _rows(
-    task: Task,
-    rows: NDArray[np.int64],
-    numbers: NDArray[np.float32],
-    codes: NDArray[np.int32],
-    target: Target,
-    weight: NDArray[np.float64] | None,
-) -> Rows:
-    y = target.encode(task.y[rows])
-    return Rows(
-        torch.from_numpy(numbers),
-        torch.from_numpy(codes.astype(np.int64)),
-        torch.from_numpy(y.astype(np.int64 if task.classification else np.float32)),
-        None if weight is None else torch.from_numpy(weight.astype(np.float32)),
-    )

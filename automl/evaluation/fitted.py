@@ -22,6 +22,7 @@ from automl.artefact import State, nest, unnest
 from automl.calibration import Calibration
 from automl.errors import ArtefactError
 from automl.evaluation import estimators
+from automl.evaluation.blueprints import AnyBlueprint, ImagePreparer, empty, read_blueprint, read_preparer
 from automl.evaluation.target import Predictions, Target
 from automl.preprocessing.columns import Arrays
 from automl.preprocessing.dense import DensePreparer
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from automl.architectures.family import Family
-    from automl.architectures.inputs import TabularNet
     from automl.training.checkpoints import Checkpoint
     from automl.training.losses import Loss
 
@@ -42,7 +42,6 @@ ABSENT = 1e-4
 """Probability, before normalising, of a class that was absent from the training rows of a fold."""
 ROWS_PER_THREAD = 1_000
 """Fewer are predicted sooner than another thread has begun."""
-COUNTED_ROWS = 2
 LABELS = "labels"
 """Name in a saved fold of how many labels it has a model for each of."""
 
@@ -63,59 +62,18 @@ class FoldModel(Protocol):
 
 
 @dataclass(frozen=True)
-class Blueprint:
-    """What a network is built from, beside its family.
-
-    Attributes
-    ----------
-    config: the family's hyperparameters.
-    numbers: numeric columns after preparation.
-    levels: levels of each categorical column, code 0 not counted.
-    outputs: columns of its output.
-    rows: training rows.
-    snapshots: networks of a snapshot ensemble; 1 is a network alone.
-    """
-
-    config: dict[str, Any]
-    numbers: int
-    levels: tuple[int, ...]
-    outputs: int
-    rows: int
-    snapshots: int = 1
-
-    def build(self, family: Family, seed: int = 0) -> TabularNet:
-        """A network with fresh weights."""
-        from automl.architectures.inputs import tabular_network
-
-        return tabular_network(
-            family,
-            self.config,
-            numbers=self.numbers,
-            levels=self.levels,
-            outputs=self.outputs,
-            rows=self.rows,
-            seed=seed,
-        )
-
-    def empty(self, family: Family) -> nn.Module:
-        """A module that a trained network's weights fit into."""
-        from automl.architectures.snapshots import SnapshotEnsemble
-
-        made = [self.build(family) for _ in range(self.snapshots)]
-        return made[0] if self.snapshots == 1 else SnapshotEnsemble(made)
-
-
-@dataclass(frozen=True)
 class NetworkModel:
     """A network and the preparation of its inputs."""
 
     network: nn.Module
-    blueprint: Blueprint
-    preparer: DensePreparer
+    blueprint: AnyBlueprint
+    preparer: DensePreparer | ImagePreparer
     target: Target
 
     @classmethod
-    def of(cls, network: nn.Module, blueprint: Blueprint, preparer: DensePreparer, target: Target) -> NetworkModel:
+    def of(
+        cls, network: nn.Module, blueprint: AnyBlueprint, preparer: DensePreparer | ImagePreparer, target: Target
+    ) -> NetworkModel:
         """With what training has made of the network that was built from the blueprint: itself, or an ensemble."""
         from automl.architectures.snapshots import SnapshotEnsemble
 
@@ -131,13 +89,9 @@ class NetworkModel:
 
     @property
     def work(self) -> float:
-        import torch
-
         from automl.evaluation.effort import forward_work
 
-        numbers = torch.zeros(COUNTED_ROWS, self.preparer.width)
-        codes = torch.zeros(COUNTED_ROWS, len(self.blueprint.levels), dtype=torch.int64)
-        return 1.0 + 1e6 * forward_work(self.network, numbers, codes).predicting
+        return 1.0 + 1e6 * forward_work(self.network, *self.blueprint.blank()).predicting
 
     def state(self) -> State:
         weights = {k: v.detach().cpu().numpy() for k, v in self.network.state_dict().items()}
@@ -346,8 +300,9 @@ def _fold_model(state: State, family: Family) -> FoldModel:
         return LabelsModel(tuple(_fold_model(each[str(k)], family) for k in range(count)))
     parts = unnest(state)
     target = Target(**parts["target"][0])
-    preparer = DensePreparer.from_state(*parts["preparer"]) if "preparer" in parts else None
+    preparer = read_preparer(parts["preparer"]) if "preparer" in parts else None
     if "estimator" in parts:
+        assert not isinstance(preparer, ImagePreparer)
         levels, wide = tuple(parts["inputs"][0]["levels"]), parts["inputs"][0]["wide"]
         trusted = estimators.trusted_by(family)
         return EstimatorModel(estimators.load(parts["estimator"], family), preparer, levels, target, trusted, wide)
@@ -355,8 +310,8 @@ def _fold_model(state: State, family: Family) -> FoldModel:
 
     assert preparer is not None
     values, arrays = parts["weights"]
-    blueprint = Blueprint(**{**values, "levels": tuple(values["levels"])})
-    network = blueprint.empty(family)
+    blueprint = read_blueprint(values)
+    network = empty(blueprint, family)
     network.load_state_dict({k: torch.from_numpy(np.array(a)) for k, a in arrays.items()})
     return NetworkModel(network.eval(), blueprint, preparer, target)
 

@@ -17,6 +17,7 @@ from automl.evaluation.fitted import NetworkModel
 from automl.export.columns import Encoded
 from automl.export.graph import DOUBLE, OPSET, Graph
 from automl.export.preparation import prepare
+from automl.preprocessing.dense import DensePreparer
 
 EXAMPLE_ROWS = 3  # torch takes one row, or none, for a special case
 
@@ -32,6 +33,7 @@ def convert_networks(graph: Graph, models: Sequence[NetworkModel], encoded: Enco
     """
     feeds, examples = [], []
     for model in models:
+        assert isinstance(model.preparer, DensePreparer), "estimators for images have no `export_onnx`"
         prepared = prepare(graph, model.preparer, encoded)
         feeds += [graph.cast(prepared.numbers, DOUBLE), prepared.codes]
         examples += [

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from automl.errors import GenotypeError, unknown
 from automl.genotypes.space_of_cells import CellsSpace, EdgeCellSpace
+from automl.genotypes.space_of_families import FamiliesSpace
 from automl.genotypes.space_of_layers import BranchesSpace, ChainSpace
 
 if TYPE_CHECKING:
@@ -76,21 +77,39 @@ def joined(
     return space
 
 
-def definition_of(space: ConfigurationSpace) -> tuple[Definition, str] | None:
-    """The definition that a space was made from, and its prefix; None for a space without architectures."""
+def families_mark(choice: str, members: Mapping[str, Definition]) -> dict[str, Any]:
+    """The `meta` of a space that joins families, each under its name, by the hyperparameter `choice`."""
+    marks = {name: {"family": member.family, "options": asdict(member)} for name, member in members.items()}
+    return {META: {"choice": choice, "members": marks}}
+
+
+def definition_of(space: ConfigurationSpace) -> tuple[Definition, str | tuple[str, ...]] | None:
+    """The definition that a space was made from, and its prefix; None for a space without architectures.
+
+    Where several families are joined, there are several prefixes, and the definition takes names with them.
+    """
     mark = (space.meta or {}).get(META)
     if mark is None:
         return None
+    if "members" in mark:
+        members = {name: _defined(each) for name, each in mark["members"].items()}
+        return FamiliesSpace(mark["choice"], members), (mark["choice"], *(f"{name}:" for name in members))
+    return _defined(mark), mark["prefix"]
+
+
+def _defined(mark: Mapping[str, Any]) -> Definition:
     if mark["family"] not in DEFINITIONS:
         raise unknown("family of genotypes", mark["family"], DEFINITIONS)
     options = {name: tuple(v) if isinstance(v, list) else v for name, v in mark["options"].items()}
-    return DEFINITIONS[mark["family"]](**options), mark["prefix"]
+    made: Definition = DEFINITIONS[mark["family"]](**options)
+    return made
 
 
 def decode(space: ConfigurationSpace, config: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The genotype of a configuration, and its other hyperparameters."""
     definition, prefix = _needed(space)
-    own = {name.removeprefix(prefix): value for name, value in config.items() if name.startswith(prefix)}
+    cut = prefix if isinstance(prefix, str) else ""
+    own = {name.removeprefix(cut): value for name, value in config.items() if name.startswith(prefix)}
     rest = {name: value for name, value in config.items() if not name.startswith(prefix)}
     return definition.decode(own), rest
 
@@ -98,7 +117,8 @@ def decode(space: ConfigurationSpace, config: Mapping[str, Any]) -> tuple[Any, d
 def encode(space: ConfigurationSpace, genotype: Any, training: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The configuration of a genotype and the hyperparameters of training: the inverse of `decode`."""
     definition, prefix = _needed(space)
-    own = {f"{prefix}{name}": value for name, value in definition.encode(genotype).items()}
+    cut = prefix if isinstance(prefix, str) else ""
+    own = {f"{cut}{name}": value for name, value in definition.encode(genotype).items()}
     missing = [name for name in own if name not in space]
     illegal = [name for name in own if name in space and not space[name].legal_value(own[name])]
     if missing or illegal:
@@ -109,7 +129,7 @@ def encode(space: ConfigurationSpace, genotype: Any, training: Mapping[str, Any]
     return own | dict(training or {})
 
 
-def _needed(space: ConfigurationSpace) -> tuple[Definition, str]:
+def _needed(space: ConfigurationSpace) -> tuple[Definition, str | tuple[str, ...]]:
     found = definition_of(space)
     if found is None:
         raise GenotypeError(

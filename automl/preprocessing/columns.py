@@ -33,18 +33,28 @@ class Arrays:
     numbers: (n, d) float32, NaN where missing.
     codes: (n, c) int32, 0 where missing or never seen in training, else 1..L of the column.
     wide: (n, k) sparse float32, what `numbers` were reduced from, of a sparse table too wide to be dense; else None.
+    images: (n, channels, height, width) uint8, in place of columns; else None.
     """
 
     numbers: npt.NDArray[np.float32]
     codes: npt.NDArray[np.int32]
     wide: sparse.csr_array | None = None
+    images: npt.NDArray[np.uint8] | None = None
+
+    @classmethod
+    def of_images(cls, images: npt.NDArray[np.uint8]) -> Arrays:
+        """Images (n, channels, height, width) without any columns."""
+        n = len(images)
+        return cls(np.empty((n, 0), np.float32), np.empty((n, 0), np.int32), images=images)
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def take(self, rows: npt.NDArray[Any] | slice) -> Arrays:
         """The rows at these positions, or where a mask of shape (n,) is True."""
-        return Arrays(self.numbers[rows], self.codes[rows], None if self.wide is None else self.wide[rows])
+        wide = None if self.wide is None else self.wide[rows]
+        images = None if self.images is None else self.images[rows]
+        return Arrays(self.numbers[rows], self.codes[rows], wide, images)
 
 
 @dataclass(frozen=True)

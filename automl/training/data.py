@@ -21,7 +21,7 @@ class Rows:
 
     Attributes
     ----------
-    numbers: (n, d) float32, finite.
+    numbers: (n, d) float32, finite; or images (n, channels, height, width) uint8, which a network standardises itself.
     codes: (n, c) int64; 0 is missing or unseen, 1 … L are the levels. c may be 0.
     targets: (n,) int64 classes, or (n,) or (n, outputs) float32 values, standardised by the caller.
     weights: (n,) float32, not negative, or None for equal ones.
@@ -89,7 +89,8 @@ class TrainingRows:
         self.targets = _joined([_columns(r.targets) for r in rows], device)
         weighted = any(r.weights is not None for r in rows)
         self.weights = _joined([_mean_one(r) for r in rows], device) if weighted else None
-        width = 4 * (self.numbers.shape[1] + 2 * self.codes.shape[1] + 4) * self.members * max(self.sizes)
+        row = self.numbers[0].nbytes + 8 * self.codes.shape[1] + 16
+        width = row * self.members * max(self.sizes)
         self.steps_per_chunk = max(1, CHUNK_BYTES // width)
         self.lead = () if self.members == 1 else (self.members,)
 

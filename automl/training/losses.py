@@ -61,6 +61,7 @@ class ValidationRows:
 
     rows_at_once = 4096
     """Bounds the memory of the activations; fixed, since results must not depend on the machine."""
+    images_at_once = 256
 
     def __init__(self, rows: list[Rows], loss: Loss, device: str) -> None:
         most = max(len(r) for r in rows)
@@ -79,8 +80,9 @@ class ValidationRows:
     def losses(self, module: torch.nn.Module) -> list[float]:
         """Weighted mean loss of each member; the module is in evaluation mode."""
         total = torch.zeros(len(self.numbers), dtype=torch.float64, device=self.weights.device)
-        for first in range(0, self.numbers.shape[1], self.rows_at_once):
-            part = slice(first, first + self.rows_at_once)
+        at_once = self.rows_at_once if self.numbers.dim() == 3 else self.images_at_once
+        for first in range(0, self.numbers.shape[1], at_once):
+            part = slice(first, first + at_once)
             numbers, codes = self.numbers[:, part], self.codes[:, part]
             logits = (module(numbers, codes) if self.lead else module(numbers[0], codes[0]).unsqueeze(0)).float()
             if logits.dim() == 4:

@@ -14,7 +14,7 @@ from automl.training.schedules import SCHEDULES, STRENGTHS
 OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop", "adagrad", "adadelta")
 AUGMENTATIONS = ("none", "mixup", "cutmix", "cutout", "adversarial")
 AVERAGINGS = ("none", "ema", "swa")
-_SWITCHES = ("nesterov", "lookahead")
+_SWITCHES = ("nesterov", "lookahead", "flip")
 _MAY_BE_NONE = frozenset({"clip", "cosine_epochs"})
 _NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -38,6 +38,8 @@ _COUNTS: Mapping[str, int] = MappingProxyType(
         "patience": 1,
         "lookahead_steps": 1,
         "restarts_snapshots": 1,
+        "randaugment": 0,
+        "randaugment_magnitude": 0,
     }
 )
 """Name → the least whole number allowed."""
@@ -70,6 +72,7 @@ _NUMBERS: Mapping[str, str] = MappingProxyType(
         "ema_decay": "[0, 1]",
         "swa_start": "[0, 1)",
         "lookahead_alpha": "(0, 1]",
+        "crop": "[0, 0.5)",
     }
 )
 """Name → the interval that the number must lie in."""
@@ -110,7 +113,8 @@ class Recipe:
     patience: epochs without a better validation loss after which a member stops, ≥ 1.
     label_smoothing: of the cross-entropy, in [0, 1).
     clip: largest norm of a member's gradient, > 0, or None.
-    augmentation: of the dense input, "none" or a name in `regularisers.augmentation.AUGMENTATIONS`.
+    augmentation: of the dense input, "none" or a name in `regularisers.augmentation.AUGMENTATIONS`; of images, where
+        boxes stand for columns, in `regularisers.images.MIXES`.
     mixup_alpha: α of the Beta distribution of the shares, ≥ 0; 0 is no mixup.
     cutmix_probability, cutout_probability: of a batch to be changed, in [0, 1].
     cutout_share: of the columns that are cut, in [0, 1].
@@ -123,6 +127,9 @@ class Recipe:
     lookahead_steps, lookahead_alpha: steps between two moves of the slow weights, ≥ 1; share of the way, in (0, 1].
     restarts_snapshots: networks, ≥ 1, whose predictions are averaged at most under the schedule "restarts": the
         present one and those at the ends of the cycles before (Huang et al. 2017, arXiv:1704.00109).
+    crop, flip: of images, see `regularisers.images`: share of the side by which each is moved at most, in [0, 0.5);
+        whether half are mirrored.
+    randaugment, randaugment_magnitude: of images: operations that distort each, ≥ 0; how much, of 30.
 
     Raises
     ------
@@ -174,6 +181,10 @@ class Recipe:
     lookahead_steps: int = 6
     lookahead_alpha: float = 0.6
     restarts_snapshots: int = 1
+    crop: float = 0.0
+    flip: bool = False
+    randaugment: int = 0
+    randaugment_magnitude: int = 9
 
     def __post_init__(self) -> None:
         for name, known in _NAMES.items():

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from automl.architectures.dropout import scale_dropout, seed_dropout
-from automl.architectures.inputs import TabularNet
 from automl.architectures.rates import parameter_rates
 from automl.architectures.snapshots import SnapshotEnsemble
 from automl.architectures.stacking import duplicate, stack, stacked_names, with_member_dropout
@@ -153,8 +153,8 @@ class Together:
     def _loss(self, batch: Batch, random: Sequence[np.random.Generator]) -> Tensor:
         with torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.cuda):
             if self.augmentation is not None:
-                assert isinstance(self.module, TabularNet)  # of which `augmentation_of` has made sure
-                return self.augmentation.loss(self.module, batch, random, self._objective)
+                network: Any = self.module  # `augmentation_of` has made sure that it is of the right kind
+                return self.augmentation.loss(network, batch, random, self._objective)
             logits = self.module(batch.numbers, batch.codes)
         return self._objective(logits, batch)
 

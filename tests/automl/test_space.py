@@ -18,7 +18,7 @@ OWN = {"prepare": "preparation_space", "train": "recipe_space"}
 
 def prefixes_of(name: str) -> set[str]:
     """What stands before the colon in a configuration of this family."""
-    used = {"ordinal": set(), "one-hot": {"prepare"}}.get(inputs_of(family(name)), set(OWN))
+    used = {"ordinal": set(), "one-hot": {"prepare"}, "images": {"train"}}.get(inputs_of(family(name)), set(OWN))
     return {name} | {f"{name}.{part}" if hasattr(family(name), OWN[part]) else part for part in used}
 
 

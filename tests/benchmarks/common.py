@@ -43,6 +43,7 @@ PACKAGES = (
     "pandas",
     "scikit-learn",
     "torch",
+    "torchvision",
     "ConfigSpace",
     "hpbandster",
     "optuna",

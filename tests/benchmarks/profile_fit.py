@@ -100,7 +100,7 @@ class Clock:
 def instrumented() -> Clock:
     """A clock on everything that a fit does in its own process."""
     import automl.assemble
-    import automl.estimator
+    import automl.base
     import automl.job
     from automl.preprocessing.columns import TableEncoder
     from automl.runners.processes import ProcessRunner
@@ -112,8 +112,8 @@ def instrumented() -> Clock:
     clock.wrap(automl.assemble, "make_plan", "plan and search space")
     clock.wrap(TableEncoder, "fit", "encoding the table")
     clock.wrap(TableEncoder, "transform", "encoding the table")
-    clock.wrap(automl.estimator, "canonical_order", "order of the rows and folds")
-    clock.wrap(automl.estimator, "make_folds", "order of the rows and folds")
+    clock.wrap(automl.base, "canonical_order", "order of the rows and folds")
+    clock.wrap(automl.base, "make_folds", "order of the rows and folds")
     clock.wrap(StoredTask, "write", "writing the table")
     clock.wrap(ProcessRunner, "__init__", "making the runner")
     clock.wrap(ProcessRunner, "close", "closing the runner")

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from automl.architectures.image_inputs import ImageNetwork
 from automl.architectures.inputs import TabularNet
 from automl.training.data import Batch
 from automl.training.regularisers.mixing import Generators, Objective
@@ -25,7 +26,9 @@ class Adversarial:
     epsilon: float
     passes: ClassVar[int] = 2
 
-    def loss(self, network: TabularNet, batch: Batch, random: Generators, objective: Objective) -> Tensor:
+    def loss(
+        self, network: TabularNet | ImageNetwork, batch: Batch, random: Generators, objective: Objective
+    ) -> Tensor:
         dense = network.dense(batch.numbers, batch.codes)
         if not dense.requires_grad:  # no embeddings: the gradient ends here
             dense = dense.detach().requires_grad_()

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from automl.architectures.image_inputs import ImageNetwork
 from automl.architectures.inputs import TabularNet
 from automl.errors import SettingError
 from automl.training.data import Batch
@@ -19,6 +20,7 @@ from automl.training.recipe import Recipe
 from automl.training.regularisers.adversarial import Adversarial
 from automl.training.regularisers.cutmix import CutMix
 from automl.training.regularisers.cutout import Cutout
+from automl.training.regularisers.images import ImageAugmentation
 from automl.training.regularisers.mixing import Generators, Objective
 from automl.training.regularisers.mixup import Mixup
 
@@ -57,13 +59,15 @@ AUGMENTATIONS: Mapping[str, Callable[[Recipe], Augmentation]] = MappingProxyType
 """Name in `Recipe.augmentation` → the augmentation with the recipe's parameters."""
 
 
-def augmentation_of(recipe: Recipe, network: nn.Module) -> Augmentation | None:
-    """The recipe's augmentation, or None.
+def augmentation_of(recipe: Recipe, network: nn.Module) -> Augmentation | ImageAugmentation | None:
+    """The recipe's augmentation of what the network is fed, or None.
 
     Raises
     ------
     SettingError: the network has no dense input that could be augmented.
     """
+    if isinstance(network, ImageNetwork):
+        return ImageAugmentation.of(recipe)
     if recipe.augmentation == "none":
         return None
     if not isinstance(network, TabularNet) or network.front is None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from automl.architectures.catalogue import FAMILIES, family
+from automl.architectures.family import takes_images
 from automl.evaluation.evaluator import Evaluator
 from automl.evaluation.fidelity import Fidelity
 from automl.metrics import DEFAULT, Metric
@@ -21,7 +22,8 @@ from automl.task import StoredTask, Task
 EPOCHS = 9
 KINDS = ("classification", "regression")
 LEVELS = (4, 3)
-SPACE = joint_space([family(name) for name in FAMILIES], seed=0)
+TABLES = [name for name in FAMILIES if not takes_images(family(name))]
+SPACE = joint_space([family(name) for name in TABLES], seed=0)
 PLAIN: Mapping[str, Mapping[str, Any]] = {
     name: {f"{name}:use_shake_shake": False, f"{name}:use_shake_drop": False, "train:batch_size": 32}
     for name in ("resnet_backbone", "shaped_resnet_backbone")
@@ -78,7 +80,7 @@ def make_trial(name: str, number: int = 0, budget: float = 1.0, parent: int | No
 
 
 def evaluator(task: Task, folder: Path, *axes: str, **more: Any) -> Evaluator:
-    families = {name: family(name) for name in FAMILIES}
+    families = {name: family(name) for name in TABLES}
     stored = StoredTask.write(task, folder / "task")
     return Evaluator(stored, families, Fidelity(axes or ("epochs",)), folder, EPOCHS, **more)
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.model_selection import KFold
-from small_tasks import EPOCHS, KINDS, evaluator, make_task, make_trial, run, whole
+from small_tasks import EPOCHS, KINDS, TABLES, evaluator, make_task, make_trial, run, whole
 
-from automl.architectures.catalogue import FAMILIES, family
+from automl.architectures.catalogue import family
 from automl.architectures.family import is_network
 from automl.evaluation import estimators, fit_networks
 from automl.evaluation.evaluator import CHECKPOINT, CONVERGED, EXPLORED, OUT_OF_FOLD, Evaluator, read_model
@@ -26,8 +26,8 @@ from automl.task import Task
 from automl.training import loop
 from automl.training.recipe import Recipe
 
-KNOWN = {name: family(name) for name in FAMILIES}
-NETWORKS = tuple(name for name in FAMILIES if is_network(family(name)))
+KNOWN = {name: family(name) for name in TABLES}
+NETWORKS = tuple(name for name in TABLES if is_network(family(name)))
 BOOSTING = ("catboost", "gradient_boosting", "lightgbm")
 EAGER: dict[str, dict[str, Any]] = {
     "catboost": {"catboost:learning_rate": 0.3},
@@ -53,7 +53,7 @@ def expected_out_of_fold(task: Task, folder: Path) -> Any:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", TABLES)
 def test_out_of_fold_predictions_are_those_of_the_saved_models(name: str, kind: str, tmp_path: Path) -> None:
     task = make_task(kind)
     result = run(task, tmp_path, make_trial(name))
@@ -88,14 +88,14 @@ def test_boosting_is_judged_after_one_number_of_rounds_and_keeps_the_best_of_eac
     assert best < result.loss
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", TABLES)
 def test_every_family_learns_more_than_the_shares_of_the_classes(name: str, tmp_path: Path) -> None:
     task = make_task(rows=300)
     trial = make_trial(name, **FAST.get(name, {}))
     assert run(task, tmp_path, trial).loss < 0.95 * np.log(3)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", TABLES)
 def test_the_same_trial_gives_the_same_bits(name: str, tmp_path: Path) -> None:
     task = make_task()
     for part in ("a", "b"):
@@ -249,7 +249,7 @@ def test_a_full_trial_keeps_no_checkpoint(tmp_path: Path) -> None:
     assert not (tmp_path / "0" / CHECKPOINT).exists()
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", TABLES)
 def test_a_class_that_a_fold_never_saw_gets_a_small_probability(name: str, tmp_path: Path) -> None:
     task = make_task()
     order = np.argsort(task.y, kind="stable")
@@ -270,7 +270,7 @@ def test_a_class_that_a_fold_never_saw_gets_a_small_probability(name: str, tmp_p
     assert (kept > 0).all()
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", TABLES)
 def test_a_fold_of_a_single_class_is_learned(name: str, tmp_path: Path) -> None:
     task = make_task(classes=2, holes=False)
     order = np.argsort(task.y, kind="stable")
@@ -282,7 +282,7 @@ def test_a_fold_of_a_single_class_is_learned(name: str, tmp_path: Path) -> None:
     assert result.state is State.DONE
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", TABLES)
 def test_a_hole_that_only_some_folds_have_is_learned(name: str, tmp_path: Path) -> None:
     task = make_task(holes=False)
     numbers = task.arrays.numbers.copy()
@@ -292,7 +292,7 @@ def test_a_hole_that_only_some_folds_have_is_learned(name: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", TABLES)
 def test_all_rows_are_learned_where_none_is_judged(name: str, kind: str, tmp_path: Path) -> None:
     task = make_task(kind)
     result = run(replace(task, folds=whole(task)), tmp_path, make_trial(name))
@@ -300,7 +300,7 @@ def test_all_rows_are_learned_where_none_is_judged(name: str, kind: str, tmp_pat
     assert np.isfinite(read_model(tmp_path / "0", KNOWN).predict(task.arrays)).all()
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", TABLES)
 def test_weights_change_what_is_learned(name: str, tmp_path: Path) -> None:
     task = make_task(classes=2)
     task = replace(task, y=np.random.default_rng(1).permutation(task.y))  # nothing to learn but the share of classes

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 from sklearn.metrics import log_loss
-from small_tasks import KINDS, LEVELS, make_task, make_trial, run, whole
+from small_tasks import KINDS, LEVELS, TABLES, make_task, make_trial, run, whole
 
-from automl.architectures.catalogue import FAMILIES, family
+from automl.architectures.catalogue import family
 from automl.architectures.family import is_network
 from automl.artefact import pack, unpack
 from automl.calibration import Calibration
@@ -37,7 +37,7 @@ from automl.evaluation.fitted import (
 from automl.preprocessing.columns import Arrays
 from automl.preprocessing.dense import DensePreparer
 
-KNOWN = {name: family(name) for name in FAMILIES}
+KNOWN = {name: family(name) for name in TABLES}
 
 
 def fitted(name: str, kind: str) -> Fitted:
@@ -48,7 +48,7 @@ def fitted(name: str, kind: str) -> Fitted:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", TABLES)
 def test_state_gives_the_same_bits_back(name: str, kind: str) -> None:
     model = fitted(name, kind).model
     arrays = make_task(kind, rows=200).arrays
@@ -71,14 +71,14 @@ def test_a_snapshot_ensemble_is_saved_and_loaded_whole(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", TABLES)
 def test_a_row_is_predicted_alone_as_among_others(name: str, kind: str) -> None:
     model, arrays = fitted(name, kind).model, make_task(kind).arrays
     alone = np.concatenate([model.predict(arrays.take(slice(k, k + 1))) for k in range(10)])
     assert alone == pytest.approx(model.predict(arrays)[:10], rel=1e-9, abs=1e-9)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", TABLES)
 def test_predictions_of_large_targets_keep_their_decimals(name: str) -> None:
     predicted = fitted(name, "regression").model.predict(make_task("regression").arrays)
     assert predicted.dtype == np.float64
@@ -89,7 +89,7 @@ def test_predictions_of_large_targets_keep_their_decimals(name: str) -> None:
 def test_codes_that_were_never_seen_are_predicted(tmp_path: Path) -> None:
     task = make_task()
     unseen = Arrays(task.arrays.numbers, np.zeros_like(task.arrays.codes))
-    for number, name in enumerate(FAMILIES):
+    for number, name in enumerate(TABLES):
         run(task, tmp_path, make_trial(name, number))
         assert np.isfinite(read_model(tmp_path / str(number), KNOWN).predict(unseen)).all()
 

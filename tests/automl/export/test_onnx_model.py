@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from automl import AutoNetClassifier, AutoNetRegressor, load
 from automl.architectures.catalogue import FAMILIES, family
-from automl.architectures.family import Shape, is_network
+from automl.architectures.family import Shape, is_network, takes_images
 from automl.calibration import Calibration
 from automl.errors import AutoNetError, ExportError
 from automl.evaluation.fitted import EnsembleModel, EstimatorModel, NetworkModel, TrialModel
@@ -27,10 +27,10 @@ from automl.evaluation.target import Target
 from automl.export.model import build
 
 KINDS = ("regression", "binary", "multiclass")
-NETWORKS = [name for name in FAMILIES if is_network(family(name))]
+NETWORKS = [name for name in FAMILIES if is_network(family(name)) and not takes_images(family(name))]
 WITHOUT = ["catboost"]
 """Families that have no ONNX form yet."""
-OTHERS = [name for name in FAMILIES if name not in (*NETWORKS, *WITHOUT)]
+OTHERS = [name for name in FAMILIES if not is_network(family(name)) and name not in WITHOUT]
 X = mixed()
 VALUES = X["age"] / 20 + 2 * (X["city"] == "Rome") + np.random.default_rng(1).normal(size=len(X)) * 0.3 + 1e4
 LABELS = {

@@ -11,8 +11,9 @@ from sessions import session
 from torch import Tensor, nn
 
 from automl.architectures.catalogue import FAMILIES, family
-from automl.architectures.family import Shape, is_network, native
-from automl.evaluation.fitted import Blueprint, NetworkModel
+from automl.architectures.family import Shape, is_network, native, takes_images
+from automl.evaluation.blueprints import Blueprint
+from automl.evaluation.fitted import NetworkModel
 from automl.evaluation.target import Target
 from automl.export.columns import Encoded
 from automl.export.graph import DOUBLE, FLOAT, INT64, Graph
@@ -21,7 +22,7 @@ from automl.preprocessing.columns import Arrays
 from automl.preprocessing.dense import DensePreparer
 from automl.space import complete
 
-NETWORKS = [name for name in FAMILIES if is_network(family(name))]
+NETWORKS = [name for name in FAMILIES if is_network(family(name)) and not takes_images(family(name))]
 LEVELS = (3, 4, 15)
 CLOSE = 1e-6
 FEW = {"num_groups": 2, "blocks_per_group": 1, "blocks_per_group_1": 1, "blocks_per_group_2": 1}

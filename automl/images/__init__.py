@@ -1,0 +1,1 @@
+"""Images from arrays, files and folders as one array of bytes."""

@@ -1,0 +1,106 @@
+"""AutoNetImageClassifier: arrays and folders, saving, resuming, methods that compare architectures, and refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+
+from automl import AutoNetClassifier, AutoNetImageClassifier, load
+from automl.errors import DataError, SettingError
+
+DIGITS = load_digits()
+TINY = {"small_resnet:width": 8, "small_resnet:stages": 2, "small_resnet:blocks": 0, "train:batch_size": 64}
+
+
+def classifier(**more: Any) -> AutoNetImageClassifier:
+    settings = {"n_trials": 1, "n_jobs": 1, "random_state": 0, "families": ["small_resnet"]}
+    return AutoNetImageClassifier(**{**settings, "warm_start": [{"family": "small_resnet", **TINY}], **more})
+
+
+@pytest.fixture(scope="module")
+def fitted() -> AutoNetImageClassifier:
+    return classifier().fit(DIGITS.images[:700], DIGITS.target[:700])
+
+
+def test_digits_are_told_apart(fitted: AutoNetImageClassifier) -> None:
+    assert fitted.score(DIGITS.images[700:1200], DIGITS.target[700:1200]) > 0.85
+    probabilities = fitted.predict_proba(DIGITS.images[700:710])
+    np.testing.assert_allclose(probabilities.sum(1), 1)
+    assert fitted.leaderboard()["family"].tolist() == ["small_resnet"]
+
+
+def test_a_saved_model_predicts_the_same(fitted: AutoNetImageClassifier, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "digits.autonet")
+    loaded = load(tmp_path / "digits.autonet")
+    assert isinstance(loaded, AutoNetImageClassifier)
+    X = DIGITS.images[700:800]
+    assert np.array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
+
+
+def test_a_run_in_a_store_is_resumed(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/runs.db"
+    X, y = DIGITS.images[:60], DIGITS.target[:60]
+    first = classifier(store=store).fit(X, y)
+
+    def killed(model: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        classifier(store=store, random_state=1).fit(X, y, keep=killed)
+    resumed = classifier(store=store, random_state=1).fit(X, y)
+    assert len(resumed.history_) == len(first.history_) == 1
+
+
+def test_parameters_are_those_of_tables_and_two_more() -> None:
+    model = classifier(image_size=16)
+    assert clone(model).get_params() == model.get_params()
+    more = set(AutoNetImageClassifier().get_params()) - set(AutoNetClassifier().get_params())
+    assert more == {"image_size", "weights"}
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        (DIGITS.data[:50], DIGITS.target[:50], "rows of a table"),
+        (DIGITS.images[:50], DIGITS.target[:40], "inconsistent numbers of samples"),
+        (DIGITS.images[:11], [*DIGITS.target[:10], 0], "of the class 1 there is one image only"),
+        (DIGITS.images[:20], np.zeros(20), "1 class only"),
+        ("nowhere", None, "no such folder"),
+        ("nowhere", [0, 1], "leave y out"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_told_at_once(X: Any, y: Any, message: str) -> None:
+    with pytest.raises((DataError, ValueError), match=message):
+        classifier().fit(X, y)
+
+
+def test_families_of_the_other_kind_are_refused() -> None:
+    with pytest.raises(SettingError, match="'mlp' is for tables"):
+        classifier(families=["mlp"]).fit(DIGITS.images[:20], DIGITS.target[:20])
+    with pytest.raises(SettingError, match="'small_resnet' is for images"):
+        AutoNetClassifier(families=["small_resnet"]).fit(DIGITS.data[:20], DIGITS.target[:20])
+    with pytest.raises(SettingError, match="not searched"):
+        classifier(weights={"resnet18": "r.pth"}).fit(DIGITS.images[:20], DIGITS.target[:20])
+
+
+def test_predicting_images_of_another_size_resizes_them_and_says_so(fitted: AutoNetImageClassifier) -> None:
+    twice = DIGITS.images[700:710].repeat(2, 1).repeat(2, 2)
+    with pytest.warns(UserWarning, match="10 of 10 images are resized to 8×8"):
+        larger = fitted.predict_proba(twice)
+    assert larger.shape == (10, 10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["nasbot", "bananas", "evolution", "evolution-large-scale", "codeepneat", "pnas"])
+def test_methods_of_architecture_search_find_networks_for_images(method: str) -> None:
+    families = ["cnn_chain", "cnn_branch", "cnn_edge_cell", "small_resnet"]
+    model = AutoNetImageClassifier(
+        n_trials=12, time_limit=100, n_jobs=1, random_state=0, families=families, optimizer=method
+    )
+    model.fit(DIGITS.images[:300], DIGITS.target[:300])
+    assert model.score(DIGITS.images[300:600], DIGITS.target[300:600]) > 0.5

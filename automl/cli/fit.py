@@ -98,7 +98,8 @@ def _fit(table: Path, target: str | None, path: Path, kind: str, parameters: dic
     estimator.fit(X, y, keep=lambda fitted: fitted.save(path))
     show_leaderboard(estimator.leaderboard(), TOP)
     for rung in estimator.history_.rank_correlations():
-        say(f"rank correlation with full training, {rung}")
+        if rung.spearman is not None:
+            say(f"rank correlation with full training, {rung}")
     name = loss_name(estimator.metric_name_)
     say(f"validation loss {estimator.validation_loss_:.5g} ({name}), ensemble of {len(estimator.ensemble_.members)}")
     say(f"saved {path}", soft_wrap=True)

@@ -74,7 +74,7 @@ def descend(
 ) -> None:
     """Train a network in place by steps of plain SGD on rows of a task."""
     network.train()
-    weights = [p for p in network.parameters() if p.requires_grad]
+    weights: list[Tensor] = [p for p in network.parameters() if p.requires_grad]
     order = np.empty(0, dtype=np.int64)
     for _ in range(steps):
         if len(order) < min(batch_size, len(task)):

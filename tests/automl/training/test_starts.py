@@ -58,14 +58,14 @@ def error_after_five_steps(start: dict[str, torch.Tensor], task: Rows, rng: np.r
 def test_five_steps_on_new_sinusoids_leave_at_most_half_the_error_of_a_random_start() -> None:
     rng = np.random.default_rng(0)
     known = [sinusoid(rng) for _ in range(1000)]
-    learned = learn_start(known, regressor, loss="squared", rounds=1500, share=0.3)
-    new = [sinusoid(rng) for _ in range(100)]
-    errors = [np.mean([error_after_five_steps(learned, task, np.random.default_rng(1)) for task in new])]
+    learned = learn_start(known, regressor, loss="squared", rounds=500, share=0.3)
+    new = [sinusoid(rng) for _ in range(50)]
+    error = np.mean([error_after_five_steps(learned, task, np.random.default_rng(1)) for task in new])
     random = [
         np.mean([error_after_five_steps(regressor(seed).state_dict(), task, np.random.default_rng(1)) for task in new])
         for seed in range(3)
     ]
-    assert errors[0] <= 0.5 * min(random)
+    assert error <= 0.5 * min(random)
 
 
 def test_the_same_seed_learns_the_same_start() -> None:

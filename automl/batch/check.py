@@ -84,9 +84,9 @@ def _checked(task: TaskFile) -> CheckedTask:
 
     plan = make_plan(estimator_of(task.kind)(**task.settings))
     rows, digest = rows_of(task)
-    metric = task.settings.get("metric")
-    Metric(DEFAULT[rows.kind] if metric is None else metric, rows.classes).check()
-    labels = rows.classes is not None
+    metric, labels = task.settings.get("metric"), rows.classes is not None
+    usual = DEFAULT["classification" if labels else "regression"]
+    Metric(usual if metric is None else metric, rows.classes).check()
     make_folds(task.settings.get("resampling"), rows.y, classification=labels, seed=plan.seed)
     return CheckedTask(task, digest)
 

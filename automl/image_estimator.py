@@ -19,25 +19,29 @@ HELD_OUT, JUDGED = 0.2, 3_000
 """Share of the images that is held out, and how many are at most."""
 
 
-class AutoNetImageClassifier(Classifier):
-    __doc__ = (
-        """Searches convolutional networks jointly with their training; predicts with an ensemble of what it found.
-"""
-        + PARAMETERS.replace(
-            "None: five folds below 5,000 rows, else 0.2.",
-            "None: 0.2 held out, at most 3,000 images.",
-        )
-        + """    classes_ : ndarray
-        The labels, sorted; columns of `predict_proba`.
-
-    Two more parameters:
-
-    image_size : int or (int, int), default=None
+_PARAMETERS = PARAMETERS.replace(
+    "None: five folds below 5,000 rows, else 0.2.", "None: 0.2 held out, at most 3,000 images."
+).replace(
+    "\n    Attributes\n",
+    """    image_size : int or (int, int), default=None
         Side, or height and width, in pixels, to which all images are resized. None: the size of most of them, or shrunk
         to a longer side of 64 pixels.
     weights : dict, default=None
         Name of a network of the family "torchvision", such as "resnet18", → local file of its weights (.safetensors, or
         a state dict by `torch.save`), which it begins with. None trains from scratch; nothing is downloaded.
+
+    Attributes
+""",
+)
+
+
+class AutoNetImageClassifier(Classifier):
+    __doc__ = (
+        """Searches convolutional networks jointly with their training; predicts with an ensemble of what it found.
+"""
+        + _PARAMETERS
+        + """    classes_ : ndarray
+        The labels, sorted; columns of `predict_proba`.
 
     Examples
     --------

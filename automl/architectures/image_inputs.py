@@ -88,6 +88,7 @@ def image_network(
     Examples
     --------
     >>> config = {"width": 8, "stages": 2, "blocks": 1, "activation": "relu", "stem_stride": 1, "dropout": 0.0}
+    >>> config["halve"] = "stride"
     >>> net = image_network(
     ...     "small_resnet", config, channels=1, size=(8, 8), mean=[99.0], std=[80.0], outputs=10, rows=100
     ... )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from automl.architectures.image_inputs import ImageNetwork
     from automl.architectures.inputs import TabularNet
 
+    AnyNetwork = TabularNet | ImageNetwork
+
 COUNTED_ROWS = 2
 
 

@@ -24,12 +24,9 @@ from automl.training.regularisers.augmentation import augmentation_of
 
 if TYPE_CHECKING:
     from automl.architectures.family import Family
-    from automl.architectures.image_inputs import ImageNetwork
-    from automl.architectures.inputs import TabularNet
+    from automl.evaluation.blueprints import AnyBlueprint, AnyNetwork
     from automl.search.trial import Trial
     from automl.task import Task
-
-    AnyNetwork = TabularNet | ImageNetwork
 
 
 def fit_networks(
@@ -64,12 +61,8 @@ def fit_networks(
         rows = fold.subset(resources.rows, task.least_rows)
         part, data = prepared(task, rows, fold.valid, config, choices)
         bought = replace(part, blueprint=at_resources(part.blueprint, family, resources))
-        network = bought.blueprint.build(family, seed)
-        network.prime(data.train.numbers, data.train.codes, data.train.targets, seed)
-        if ancestor is not None and ancestor.family == family.name:
-            begin_with(network, bought.blueprint, family, ancestor.folds[number], data.train, seed)
         parts.append(bought)
-        networks.append(network)
+        networks.append(_fresh(bought.blueprint, family, seed, data.train, ancestor, number))
         folds.append(data)
     recipe = Recipe(**{"epochs": epochs} | recipe_fields(trial.config, family, min(len(fold.train) for fold in folds)))
     if seconds is not None and device == "cpu":
@@ -107,6 +100,17 @@ def _result(
         trained.checkpoint if trained.complete else None,  # in mid-epoch it is at no point of a full run
         converged=trained.complete and trained.checkpoint.members[0].stopped,  # they stop together
     )
+
+
+def _fresh(
+    blueprint: AnyBlueprint, family: Family, seed: int, rows: Rows, ancestor: TrialModel | None, number: int
+) -> AnyNetwork:
+    """The network of fold `number` before its first step."""
+    network = blueprint.build(family, seed)
+    network.prime(rows.numbers, rows.codes, rows.targets, seed)
+    if ancestor is not None and ancestor.family == family.name:
+        begin_with(network, blueprint, family, ancestor.folds[number], rows, seed)
+    return network
 
 
 def _begun(checkpoint: Path, resized: bool) -> Checkpoint:

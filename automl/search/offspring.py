@@ -111,7 +111,7 @@ def _widths(space: ConfigurationSpace) -> tuple[int, ...]:
     return tuple(sorted(n for n in found if n > 0))
 
 
-def _definition(space: ConfigurationSpace) -> tuple[Any, str]:
+def _definition(space: ConfigurationSpace) -> tuple[Any, str | tuple[str, ...]]:
     found = spaces.definition_of(space)
     if found is None:
         raise GenotypeError(f"the space {space.name!r} holds no architectures, which morphisms change")

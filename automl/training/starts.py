@@ -88,7 +88,7 @@ def descend(
         )
         slopes = torch.autograd.grad(step_loss(loss, network(batch.numbers, batch.codes), batch, 0.0), weights)
         with torch.no_grad():
-            torch._foreach_add_(weights, slopes, alpha=-rate)
+            torch._foreach_add_(list[Tensor](weights), list(slopes), alpha=-rate)
 
 
 def _columns(targets: Tensor) -> Tensor:

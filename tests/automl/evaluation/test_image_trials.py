@@ -47,7 +47,7 @@ def image_task(rows: int = 48, resampling: Any = 0.25) -> Task:
 def trial(name: str = "small_resnet", number: int = 0, budget: float = 1.0, parent: int | None = None) -> Trial:
     more = {"train:flip": True, "train:crop": 0.125, "train:batch_size": 32, "train:augmentation": "cutout"}
     values = complete(SPACE, {FAMILY: name, **SMALL[name], **more})
-    return Trial(number, Proposal(values, budget, parent=parent), seed=3)
+    return Trial(number, Proposal(values, budget, rung=0 if parent is None else 1, parent=parent), seed=3)
 
 
 def evaluator(task: Task, folder: Path, *axes: str) -> Evaluator:

@@ -1,8 +1,7 @@
 """The first phase of a search over families of architectures: shared weights say what is tried first.
 
 It runs in a worker of its own, under the limits of time and memory, and gives configurations of the joint space, best
-first, for `Advice.first`: they are trained and compared like all others, and the rest of them is dropped if the first
-three are no better than the defaults (`automl.search.warmstarts.first`).
+first, for `Advice.first`: they are trained and compared like all others.
 """
 
 from __future__ import annotations

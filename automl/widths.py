@@ -17,6 +17,8 @@ STATED_FOR = 2e-5
 for: six minutes for 17,000 images of 32×32."""
 NARROWEST, WIDEST = 0.25, 2.0
 """Factors of the widths."""
+MULTIPLE = 4
+"""Of what filters are: kernels take 8 numbers at once, and all stages but the first have twice as many and more."""
 
 
 def widened(
@@ -46,8 +48,8 @@ def widened(
 
 
 def _nearest(hp: Any, value: float) -> int:
-    """The allowed value that is nearest, of two equally near ones the smaller."""
+    """The allowed value that is nearest, of two equally near ones the smaller; of a range a multiple of 4."""
     if hasattr(hp, "lower"):
-        return int(min(hp.upper, max(hp.lower, round(value))))
+        return int(min(hp.upper, max(hp.lower, MULTIPLE * round(value / MULTIPLE))))
     allowed = [hp.value] if hasattr(hp, "value") else getattr(hp, "sequence", None) or hp.choices
     return int(min(allowed, key=lambda each: (abs(each - value), each)))

@@ -55,7 +55,7 @@ def make_plan(parameters: Any) -> Plan:
     n_jobs, threads = _jobs(p.n_jobs)
     n_trials = None if p.n_trials is None else _whole("n_trials", p.n_trials)
     time_limit = _positive("time_limit", p.time_limit, "seconds")
-    initial, early = _initial(space, settings, p.warm_start)
+    initial, early, given = _initial(space, settings, p.warm_start)
     return Plan(
         space=space,
         families=families,
@@ -77,6 +77,7 @@ def make_plan(parameters: Any) -> Plan:
         trial_time_limit=_positive("trial_time_limit", p.trial_time_limit, "seconds"),
         device=_device(p.device),
         seed=seed,
+        given=given,
         full_share=IMAGE_FULL_SHARE if p.images else FULL_SHARE,
     )
 
@@ -154,10 +155,10 @@ def select_families(wanted: Any, settings: SpaceSettings) -> dict[str, Family]:
     return found
 
 
-def _initial(space: Any, settings: SpaceSettings, warm_start: Any) -> tuple[list[dict[str, Any]], int]:
+def _initial(space: Any, settings: SpaceSettings, warm_start: Any) -> tuple[list[dict[str, Any]], int, int]:
     """What is tried first: the warm start, then the search space's own, without repetitions.
 
-    And how many of these come before what past tasks suggest.
+    And how many of these come before what past tasks suggest, and how many the user has given.
     """
     warm: list[Mapping[str, Any]] = []
     if isinstance(warm_start, History):
@@ -182,7 +183,8 @@ def _initial(space: Any, settings: SpaceSettings, warm_start: Any) -> tuple[list
         whole = complete(space, partial)
         if whole not in configurations:
             configurations.append(whole)
-    return configurations, len({config_key(complete(space, partial)) for partial in early})
+    distinct, given = ({config_key(complete(space, partial)) for partial in some} for some in (early, warm))
+    return configurations, len(distinct), len(given)
 
 
 def _knowledge(named: Any, settings: SpaceSettings) -> str | None:

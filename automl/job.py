@@ -60,7 +60,7 @@ class Plan:
     Attributes
     ----------
     space, families, initial: what is searched, and what is tried first.
-    early: how many of these come before what past tasks suggest.
+    early: how many of these come before what past tasks suggest; given: how many the user has given.
     warm_start: how past tasks help, one of `WARM_STARTS`, or None.
     knowledge: the past tasks known beside the store: "shipped", a path, or None.
     method: name in the catalogue of methods.
@@ -95,6 +95,7 @@ class Plan:
     trial_time_limit: float | None
     device: str
     seed: int
+    given: int = 0
     full_share: float = FULL_SHARE
 
     def sized_for(self, task: Task) -> Plan:
@@ -103,7 +104,9 @@ class Plan:
         initial = self.initial
         if task.arrays.images is not None and self.full_seconds is not None and self.device == "cpu":
             pixels = rows * task.arrays.images[0, 0].size
-            initial = [widened(self.space, c, self.families, self.full_seconds / pixels) for c in initial]
+            seconds = self.full_seconds / pixels
+            own = [widened(self.space, c, self.families, seconds) for c in initial[self.given :]]
+            initial = [*initial[: self.given], *own]
         return replace(self, epochs=full_epochs(rows), initial=initial)
 
     @property

@@ -36,13 +36,12 @@ def widened(
     >>> [widened(space, stated, {"small_resnet": family}, s)["small_resnet:width"] for s in (5e-6, 2e-5, 1.0)]
     [8, 16, 32]
     """
-    name = config[FAMILY]
+    name, widths = config[FAMILY], getattr(families[config[FAMILY]], "widths", ())
     factor = min(WIDEST, max(NARROWEST, (seconds / STATED_FOR) ** 0.5))
     made = dict(config)
     for key, value in config.items():
-        if key.partition(":")[0] == name and key.partition(":")[2].rstrip("0123456789") in getattr(
-            families[name], "widths", ()
-        ):
+        prefix, _, own = key.partition(":")
+        if prefix == name and own.rstrip("0123456789") in widths:
             made[key] = _nearest(space[key], factor * value)
     return made
 

@@ -105,6 +105,7 @@ def test_the_dominant_eigenvalue_is_the_one_of_largest_magnitude() -> None:
     assert dominant_eigenvalue(quadratic, alpha, VALID, start, steps=100) == pytest.approx(-3.0, rel=1e-2)
 
 
+@pytest.mark.slow
 def test_the_dominant_eigenvalue_of_a_supernet_is_that_of_its_whole_hessian() -> None:
     loss, alpha, _ = problem("edge_cell")
     hessian = torch.autograd.functional.hessian(lambda a: loss(a.reshape(alpha.shape), VALID), alpha.detach().flatten())

@@ -43,7 +43,11 @@ def test_a_file_gives_back_what_was_written_to_six_digits(tmp_path: Path) -> Non
 DAMAGED = gzip.compress(bytes(range(256)) * 8)[:20] + b"\xff" * 20
 
 
-@pytest.mark.parametrize("content", [b"nothing", gzip.compress(b"{}"), gzip.compress(b'{"format": 99}'), b"", DAMAGED])
+@pytest.mark.parametrize(
+    "content",
+    [b"nothing", gzip.compress(b"{}"), gzip.compress(b'{"format": 99}'), b"", DAMAGED],
+    ids=["text", "empty object", "newer", "nothing", "damaged"],  # the bytes hold the time, and must not name tests
+)
 def test_a_file_that_is_no_knowledge_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "k.json.gz").write_bytes(content)
     with pytest.raises(StoreError, match=r"k\.json\.gz"):

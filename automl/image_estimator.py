@@ -47,7 +47,7 @@ class AutoNetImageClassifier(Classifier):
     --------
     >>> from sklearn.datasets import load_digits
     >>> digits = load_digits()
-    >>> model = AutoNetImageClassifier(n_trials=1, time_limit=20, random_state=0)
+    >>> model = AutoNetImageClassifier(n_trials=1, random_state=0)
     >>> model.fit(digits.images[:500], digits.target[:500]).predict_proba(digits.images[500:510]).shape
     (10, 10)
     """

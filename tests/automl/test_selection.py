@@ -42,5 +42,6 @@ def test_trials_whose_predictions_are_gone_are_left_out(tmp_path: Path) -> None:
 
 
 def test_an_ensemble_may_take_as_long_to_predict_as_boosting_with_a_tree_for_each_class() -> None:
-    tasks = [cast("Task", SimpleNamespace(outputs=outputs)) for outputs in (1, 2, 3, 19)]
+    table = SimpleNamespace(images=None)
+    tasks = [cast("Task", SimpleNamespace(outputs=outputs, arrays=table)) for outputs in (1, 2, 3, 19)]
     assert [most_work(task) / MOST_WORK for task in tasks] == [1, 1, 3, 19]

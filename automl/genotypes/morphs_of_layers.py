@@ -230,6 +230,8 @@ def _skip(genotype: Layered, row: int, place: int) -> tuple[Layered, Link]:
         raise GenotypeError(f"place {place} is smaller than what row {row} takes, which would shrink it")
     rows = list(_explicit(net))
     rows[row] = tuple(sorted({*rows[row], place}))
+    if place in net.taken[-1]:  # the classifier may have taken it only because nothing else did
+        rows[-1] = tuple(sorted({*rows[-1], place}))
     changed = _Net.of(Branches.of(net.layers, rows, merge=net.merge, order=net.order))
     return changed.genotype(genotype), Link(_same(net))
 

@@ -46,6 +46,16 @@ def morphed(
     return dict(config)
 
 
+def _ways(space: ConfigurationSpace, config: Configuration) -> int:
+    """Kinds of exact morphs by which the architecture can grow within the space."""
+    genotype, rest = spaces.decode(space, config)
+    held: set[str] = set()
+    for morph in morphs_of(genotype, widths=_widths(space)):
+        if morph.kind not in held and _held(space, morph.apply(genotype), rest) is not None:
+            held.add(morph.kind)
+    return len(held)
+
+
 def _stepped(
     space: ConfigurationSpace, config: Configuration, rng: np.random.Generator, kinds: Sequence[str]
 ) -> dict[str, Any] | None:
@@ -75,7 +85,7 @@ def moved(space: ConfigurationSpace, config: Configuration, chance: float, rng: 
 def small(space: ConfigurationSpace, rng: np.random.Generator) -> dict[str, Any]:
     """The configuration of the smallest network among those draws that may grow in the most ways."""
     drawn = [sample(space, rng) for _ in range(DRAWN)]
-    ways = [len({morph.kind for morph, _ in neighbours(space, config)}) for config in drawn]
+    ways = [_ways(space, config) for config in drawn]
     return min(
         (config for config, kinds in zip(drawn, ways, strict=True) if kinds == max(ways)),
         key=lambda config: parameters(space, config),

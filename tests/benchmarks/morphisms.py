@@ -44,7 +44,7 @@ MOST_PARAMETERS = 2_000_000
 """Larger networks count as failed: a trial must fit into minutes."""
 BATCH = 128
 METHODS = ("random", "nash")
-COLUMNS = ("method", "seed", "test_accuracy", "valid_loss", "parameters", "trials", "done", "seconds", "error")
+COLUMNS = ("method", "seed", "test_accuracy", "valid_loss", "parameters", "trials", "states", "seconds", "error")
 
 
 def space() -> ConfigurationSpace:
@@ -162,7 +162,7 @@ def run(method: str, seed: int, args: Any, data: Path, held: dict[str, Tensor]) 
             "valid_loss": round(history.best.loss, 4),
             "parameters": parameters(space(), history.best.config),
             "trials": len(history),
-            "done": len(history.done),
+            "states": str(common.states(history)),
             "seconds": round(time.perf_counter() - began),
         }
 

@@ -174,6 +174,15 @@ def test_layers_that_are_summed_are_widened_together() -> None:
     assert widths_of(Morph("widen", (3, 16)).apply(trunk)) == [8, 8, 0, 16]
 
 
+def test_a_skip_takes_nothing_away_from_the_classifier() -> None:
+    layers = [Layer("conv", 3, 8)] * 3
+    parent = Branches.of(layers, [(0,), (0,), (2,), ()])
+    child = Morph("skip", (2, 1)).apply(parent)
+    assert isinstance(child, Branches)
+    assert parent.taken[-1] == child.taken[-1] == (1, 3)
+    assert child.taken[2] == (1, 2)
+
+
 def test_a_wider_layer_shares_out_what_reads_it() -> None:
     parent = Chain((Layer("conv", 1, 2),))
     morph, shape = Morph("widen", (0, 3)), (1, 2, 2)

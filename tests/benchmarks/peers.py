@@ -32,6 +32,7 @@ from common import (
     data_folder,
     epochs,
     fresh,
+    known_elsewhere,
     load_peer,
     median,
     parser,
@@ -77,10 +78,11 @@ def fit_row(folder: Path, name: str, limit: float, jobs: int, seed: int, setting
     """One fit and its scores."""
     X, y = load_peer(folder, name)
     train, test, y_train, y_test = split(X, y, labels=True)
-    model = autonet(True, **{"time_limit": limit, "n_jobs": jobs, "random_state": seed, **settings})
-    began = time.monotonic()
-    model.fit(train, y_train)
-    seconds = time.monotonic() - began
+    with known_elsewhere(folder, name) as known:
+        given = {"time_limit": limit, "n_jobs": jobs, "random_state": seed, "knowledge": known, **settings}
+        model, began = autonet(True, **given), time.monotonic()
+        model.fit(train, y_train)
+        seconds = time.monotonic() - began
     thousand = test.iloc[np.arange(1000) % len(test)]
     first, *later = [_seconds(lambda: model.predict_proba(thousand)) for _ in range(4)]
     return {

@@ -14,9 +14,7 @@ The tables are those of `tables.py`, whole and split as there, so that test loss
 
 from __future__ import annotations
 
-import csv
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +30,7 @@ from common import (
     autonet,
     data_folder,
     fresh,
+    known_elsewhere,
     load_table,
     median,
     parser,
@@ -42,7 +41,7 @@ from common import (
 )
 from tables import DEVELOPMENT
 
-from metalearn.knowledge import Knowledge, shipped
+from metalearn.knowledge import Knowledge
 
 ARMS = ("cold", "defaults", "warm", "wrong")
 
@@ -82,14 +81,13 @@ def turned(known: Knowledge) -> Knowledge:
     return replace(known, losses=-losses)
 
 
-def fitted(folder: Path, name: str, group: str, arm: str, settings: dict[str, Any]) -> dict[str, Any]:
+def fitted(folder: Path, name: str, arm: str, settings: dict[str, Any]) -> dict[str, Any]:
     X, y, labels = load_table(folder, name)
     X_train, X_test, y_train, y_test = split(X, y, labels)
-    known = shipped().without([group])
-    with tempfile.TemporaryDirectory() as place, noted(arm == "cold") as ended:
-        path = Path(place) / "knowledge.json.gz"
-        (turned(known) if arm == "wrong" else known).write(path)
-        more = {"knowledge": str(path)} if arm in ("warm", "wrong") else {"warm_start": None}
+    with known_elsewhere(folder, name) as path, noted(arm == "cold") as ended:
+        if arm == "wrong":
+            turned(Knowledge.read(Path(path))).write(Path(path))
+        more = {"knowledge": path} if arm in ("warm", "wrong") else {"warm_start": None}
         model, began = autonet(labels, **settings, **more), time.monotonic()
         model.fit(X_train, y_train)
         seconds = time.monotonic() - began
@@ -101,12 +99,6 @@ def fitted(folder: Path, name: str, group: str, arm: str, settings: dict[str, An
         "ensemble": model.validation_loss_,
         **score(model, X_test, y_test, labels),
     }
-
-
-def groups_of(folder: Path) -> dict[str, str]:
-    """The group of each table: those of one group are near-duplicates of each other."""
-    with (folder / "tabular.tsv").open(newline="") as file:
-        return {line["name"]: line["group"] for line in csv.DictReader(file, delimiter="\t")}
 
 
 def reached(curve: list[tuple[float, float]], loss: float) -> float:
@@ -123,13 +115,12 @@ def main() -> int:
     args = made.parse_args()
     settings = {"time_limit": args.seconds, "random_state": args.seed, **args.settings}
     folder, output = data_folder(args), Output(args.out, settings)
-    groups = groups_of(folder)
     for name in args.tables:
         known = {row["arm"]: row for row in output.rows if row["table"] == name}
         for arm in args.arms:
             if arm in known:
                 continue
-            row = attempt(fresh, fitted, folder, name, groups[name], arm, settings)
+            row = attempt(fresh, fitted, folder, name, arm, settings)
             known[arm] = row
             row["reached"] = reached(row.get("curve", []), known.get("cold", {}).get("best", float("nan")))
             output.add({"table": name, "arm": arm, **row})

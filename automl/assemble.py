@@ -16,12 +16,14 @@ from automl.architectures.family import Family, is_network, takes_images
 from automl.architectures.torchvision_networks import TorchvisionNetworks
 from automl.errors import SettingError, unknown
 from automl.evaluation.fidelity import Fidelity
-from automl.job import FULL_SHARE, IMAGE_FULL_SHARE, Plan
+from automl.plan import FULL_SHARE, IMAGE_FULL_SHARE, Plan
 from automl.search import catalogue
 from automl.search.history import History
 from automl.search.trial import config_key
 from automl.settings import SpaceSettings, preset, space_settings
+from automl.sharing import cells_among, is_one_shot
 from automl.space import FAMILY, complete, joint_space, legal
+from automl.supernet.catalogue import ONE_SHOT
 
 DEFAULT_TIME = 60.0
 WARM_CONFIGURATIONS = 10
@@ -55,7 +57,7 @@ def make_plan(parameters: Any) -> Plan:
     n_jobs, threads = _jobs(p.n_jobs)
     n_trials = None if p.n_trials is None else _whole("n_trials", p.n_trials)
     time_limit = _positive("time_limit", p.time_limit, "seconds")
-    initial, early, given = _initial(space, settings, p.warm_start)
+    initial, early, given = _initial(space, settings, p.warm_start, images=p.images)
     return Plan(
         space=space,
         families=families,
@@ -76,6 +78,7 @@ def make_plan(parameters: Any) -> Plan:
         memory_limit=_positive("memory_limit", p.memory_limit, "MiB") or _memory_share(n_jobs),
         trial_time_limit=_positive("trial_time_limit", p.trial_time_limit, "seconds"),
         device=_device(p.device),
+        cells=cells_among(families.values(), p.warm_start) if is_one_shot(p.warm_start) else None,
         seed=seed,
         given=given,
         full_share=IMAGE_FULL_SHARE if p.images else FULL_SHARE,
@@ -155,7 +158,9 @@ def select_families(wanted: Any, settings: SpaceSettings) -> dict[str, Family]:
     return found
 
 
-def _initial(space: Any, settings: SpaceSettings, warm_start: Any) -> tuple[list[dict[str, Any]], int, int]:
+def _initial(
+    space: Any, settings: SpaceSettings, warm_start: Any, *, images: bool
+) -> tuple[list[dict[str, Any]], int, int]:
     """What is tried first: the warm start, then the search space's own, without repetitions.
 
     And how many of these come before what past tasks suggest, and how many the user has given.
@@ -164,8 +169,9 @@ def _initial(space: Any, settings: SpaceSettings, warm_start: Any) -> tuple[list
     if isinstance(warm_start, History):
         warm = [t.config for t in sorted(warm_start.done, key=lambda t: t.loss)[:WARM_CONFIGURATIONS]]
     elif isinstance(warm_start, str):
-        if warm_start not in WARM_STARTS:
-            raise unknown("warm start", warm_start, WARM_STARTS)
+        names = (*WARM_STARTS, *(ONE_SHOT if images else ()))
+        if warm_start not in names:
+            raise unknown("warm start", warm_start, names)
     elif warm_start is not None and warm_start is not False:  # scikit-learn's tools switch it off by False
         if isinstance(warm_start, bool | Mapping) or not all(isinstance(c, Mapping) for c in warm_start):
             raise SettingError(

@@ -72,7 +72,9 @@ PARAMETERS = """
         the best of the tasks most alike, "prior" also draws around these later, "transfer" lets models of these tasks
         choose among candidates; "auto" is the portfolio, after the best of the `store`'s tasks that are alike. Advice
         is dropped when its first eight contradict what was expected of them. Or configurations to try first, or an
-        earlier fit's history, whose ten best are. None: the defaults of the search space alone.
+        earlier fit's history, whose ten best are. Of images, also "darts", "darts-2", "enas", "random-sharing" and
+        "spos": a fifth of the time goes into shared weights of all cells, by which the first cells are chosen. None:
+        the defaults of the search space alone.
     knowledge : str or path, default=None
         What past tasks are known beside the `store`: "shipped", or a file that `python -m metalearn.campaign` made.
         None: as the search space says.

@@ -8,7 +8,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 from automl.advise import advise
 from automl.claim import claimed
 from automl.errors import SearchFailed
-from automl.evaluation.evaluator import Evaluator
-from automl.evaluation.fidelity import Fidelity
 from automl.evaluation.fitted import EnsembleModel
 from automl.interrupts import finishing
 from automl.metafeatures import metafeatures
@@ -30,154 +28,19 @@ from automl.search.report import failure_report
 from automl.search.trial import Proposal, State, Trial
 from automl.selection import CANDIDATES, build_ensemble, greedy_rows
 from automl.space import FAMILY
-from automl.task import StoredTask, Task
-from automl.widths import widened
+from automl.task import Task
 from automl.workers import FIRST_MODULES, WORKER_MODULES, import_all
 
 if TYPE_CHECKING:
-    from ConfigSpace import ConfigurationSpace
-
-    from automl.architectures.family import Family
-    from automl.runners.processes import ProcessRunner
+    from automl.plan import Plan
     from automl.search.journal import Journal
     from automl.search.loop import Search
-    from automl.search.protocols import Optimizer
     from metalearn import Store
 
-FULL_SHARE, IMAGE_FULL_SHARE = 0.15, 0.42
-"""Shares of the time limit that a full trial of an initial configuration should take at most: of images a few long
-trials are better than many short ones."""
 GRACE = 1.0
 """Seconds before the end of the search at which training stops by itself, to predict and to save …"""
 GRACE_ROWS, GRACE_IMAGES = 100_000, 500
 """… and validation rows, or images, that take a second more."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How a task is searched; every field is checked by whoever makes it.
-
-    Attributes
-    ----------
-    space, families, initial: what is searched, and what is tried first.
-    early: how many of these come before what past tasks suggest; given: how many the user has given.
-    warm_start: how past tasks help, one of `WARM_STARTS`, or None.
-    knowledge: the past tasks known beside the store: "shipped", a path, or None.
-    method: name in the catalogue of methods.
-    fidelity, min_budget, eta: what a budget buys, and the ladder of budgets.
-    epochs: of a full run of a network; set by `sized_for`.
-    n_trials, time_limit (seconds): when to stop.
-    ensemble_size: choices of the greedy ensemble.
-    n_jobs, threads: workers, and threads of each.
-    memory_limit (MiB), trial_time_limit (seconds): of a trial, or None.
-    device: "cpu" or "cuda".
-    seed: of everything random.
-    full_share: of the time limit, that a full trial of an initial configuration should take at most.
-    """
-
-    space: ConfigurationSpace
-    families: Mapping[str, Family]
-    initial: Sequence[Mapping[str, Any]]
-    early: int
-    warm_start: str | None
-    knowledge: str | None
-    method: str
-    fidelity: Fidelity
-    min_budget: float
-    eta: int
-    epochs: int
-    n_trials: int | None
-    time_limit: float | None
-    ensemble_size: int
-    n_jobs: int
-    threads: int
-    memory_limit: float | None
-    trial_time_limit: float | None
-    device: str
-    seed: int
-    given: int = 0
-    full_share: float = FULL_SHARE
-
-    def sized_for(self, task: Task) -> Plan:
-        """The plan with as many epochs as the task's training rows need, and networks as wide as the time allows."""
-        rows = max(len(fold.train) for fold in task.folds)
-        initial = self.initial
-        if task.arrays.images is not None and self.full_seconds is not None and self.device == "cpu":
-            pixels = rows * task.arrays.images[0, 0].size
-            seconds = self.full_seconds / pixels
-            own = [widened(self.space, c, self.families, seconds) for c in initial[self.given :]]
-            initial = [*initial[: self.given], *own]
-        return replace(self, epochs=full_epochs(rows), initial=initial)
-
-    @property
-    def full_seconds(self) -> float | None:
-        """Seconds that a full trial of an initial configuration should take; None without a time limit."""
-        return None if self.time_limit is None else self.full_share * self.time_limit
-
-    def runner(self, evaluator: Evaluator) -> ProcessRunner:
-        """Workers for trials, under the limits of the plan."""
-        from automl.runners.processes import ProcessRunner
-
-        return ProcessRunner(
-            evaluator,
-            n_jobs=self.n_jobs,
-            threads=self.threads,
-            time_limit=self.trial_time_limit,
-            memory_limit=self.memory_limit,
-            first=FIRST_MODULES,
-            preload=WORKER_MODULES,
-        )
-
-    def evaluator(self, task: Task, folder: Path, deadline: float | None) -> Evaluator:
-        """What trains trials of the task, until the `time.monotonic` value `deadline`."""
-        return Evaluator(
-            stored=StoredTask.write(task, folder / "task"),
-            families=self.families,
-            fidelity=self.fidelity,
-            folder=folder,
-            epochs=self.epochs,
-            deadline=deadline,
-            trial_time_limit=self.trial_time_limit,
-            full_seconds=self.full_seconds,
-            device=self.device,
-        )
-
-    def optimizer(self, advice: Advice) -> Optimizer:
-        """The method over the space, after what past tasks suggest."""
-        from automl.search.catalogue import build
-
-        return build(
-            self.method,
-            self.space,
-            seed=self.seed,
-            min_share=self.min_budget,
-            eta=self.eta,
-            initial=self.initial,
-            advice=advice,
-            early=self.early,
-        )
-
-    def identity(self) -> dict[str, Any]:
-        """What must be equal for a run to be a continuation of another.
-
-        `memory_limit` is not among it: by default it is a share of what is free at the start, by which no call would
-        find its run again. Trials that ended by an earlier limit stay as they are. Nor are limits that only end a
-        search, and `n_jobs`, `threads` and `ensemble_size`, which change no trial's configuration.
-        """
-        weights = [str(path) for each in self.families.values() for path in getattr(each, "weights", {}).values()]
-        return ({"weights": weights} if weights else {}) | {
-            "fidelities": self.fidelity.axes,
-            "min_budget": self.min_budget,
-            "eta": self.eta,
-            "epochs": self.epochs,
-            "initial": [dict(c) for c in self.initial],
-            "warm_start": self.warm_start,
-            "knowledge": self.knowledge,
-            "ordered": self.n_trials is not None,
-            "device": self.device,
-            "trial_time_limit": self.trial_time_limit,
-            "full_seconds": self.full_seconds,
-        }
 
 
 @dataclass(frozen=True)
@@ -243,7 +106,7 @@ def run_job(
 
 
 def _advice(task: Task, plan: Plan, store: Store | None, features: Mapping[str, float] | None = None) -> Advice:
-    if plan.warm_start is None:
+    if plan.warm_start is None or plan.cells is not None:
         return Advice()
     timed = plan.n_trials is None
     return advise(
@@ -290,7 +153,7 @@ def _search(
     a_second = GRACE_ROWS if task.arrays.images is None else GRACE_IMAGES
     grace = 0.0 if limit is None else min(GRACE + len(task.judged) / a_second, 0.1 * limit)
     evaluator = plan.evaluator(task, folder, None if deadline is None else deadline - grace)
-    optimizer = plan.optimizer(advice)
+    optimizer = plan.optimizer(advice if plan.cells is None else plan.shared(task, folder))
 
     # The models are built here when they are first asked to predict: what that needs is imported while trials run.
     imports = threading.Thread(target=import_all, args=((*FIRST_MODULES, *WORKER_MODULES),), daemon=True)
@@ -358,11 +221,6 @@ def _reserve(task: Task, limit: float) -> float:
     """Seconds kept for the ensemble and for reading the chosen models."""
     cells = CANDIDATES * greedy_rows(task) * task.outputs
     return min(0.25 * limit, 0.6 + cells / 2e7)
-
-
-def full_epochs(rows: int) -> int:
-    """Epochs of a full run: many for few rows, so that a run has at least some thousand steps."""
-    return int(np.clip(400_000 / max(rows, 1), 15, 100))
 
 
 def data_digest(task: Task) -> str:

@@ -15,7 +15,7 @@ from automl.search.trial import State, Trial
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from automl.job import Plan
+    from automl.plan import Plan
 
 
 @contextmanager

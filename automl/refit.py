@@ -20,7 +20,7 @@ from automl.task import StoredTask, Task
 
 if TYPE_CHECKING:
     from automl.evaluation.fitted import EnsembleModel
-    from automl.job import Plan
+    from automl.plan import Plan
     from automl.runners.processes import ProcessRunner
     from automl.search.history import History
 

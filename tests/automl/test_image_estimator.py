@@ -56,6 +56,32 @@ def test_a_run_in_a_store_is_resumed(tmp_path: Path) -> None:
     assert len(resumed.history_) == len(first.history_) == 1
 
 
+def test_shared_weights_of_cells_say_what_is_tried_first() -> None:
+    model = classifier(warm_start="random-sharing", families=["cnn_edge_cell"], n_trials=2)
+    history = model.fit(DIGITS.images[:80], DIGITS.target[:80]).history_
+    assert history[0].config["cnn_edge_cell:edge01"] == "conv_3x3"  # the default of the family
+    again = model.fit(DIGITS.images[:80], DIGITS.target[:80]).history_
+    assert [dict(t.config) for t in again] == [dict(t.config) for t in history]
+    assert history[1].config != history[0].config
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"warm_start": "dartz", "families": ["cnn_cell"]}, "did you mean 'darts'"),
+        ({"warm_start": "darts"}, "shares the weights of cells, and no family"),
+    ],
+)
+def test_shared_weights_need_a_method_and_cells(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        classifier(**settings).fit(DIGITS.images[:60], DIGITS.target[:60])
+
+
+def test_shared_weights_are_for_images_alone() -> None:
+    with pytest.raises(SettingError, match="unknown warm start 'darts'"):
+        AutoNetClassifier(n_trials=1, warm_start="darts").fit(DIGITS.data[:60], DIGITS.target[:60])
+
+
 def test_parameters_are_those_of_tables_and_two_more() -> None:
     model = classifier(image_size=16)
     assert clone(model).get_params() == model.get_params()

@@ -12,7 +12,8 @@ from sklearn.model_selection import TimeSeriesSplit
 
 from automl import AutoNetClassifier, AutoNetRegressor
 from automl.errors import SearchFailed, SettingError
-from automl.job import full_epochs, predicted_cost
+from automl.job import predicted_cost
+from automl.plan import full_epochs
 from automl.search.history import History
 from automl.search.trial import Proposal, Result, State, Trial
 from metalearn import Store

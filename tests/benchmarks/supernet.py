@@ -230,7 +230,7 @@ def main() -> None:
             y,
             arguments.data,
             seeds=arguments.seeds,
-            epochs=arguments.epochs or 20,
+            epochs=arguments.epochs or 50,
             cells=arguments.cells,
             rate=arguments.rate,
             orders=arguments.orders,

@@ -27,15 +27,16 @@ FILE = "first.json"
 
 
 def cells_among(families: Iterable[Family], method: str) -> Any:
-    """The first family that is made of cells, whose weights can be shared; SettingError if there is none."""
+    """The first family of cells whose weights can be shared; SettingError if there is none."""
     from automl.genotypes.space_of_cells import CellsSpace, EdgeCellSpace
 
     for family in families:
-        if isinstance(getattr(family, "genotypes", None), CellsSpace | EdgeCellSpace):
+        genotypes = getattr(family, "genotypes", None)
+        if isinstance(genotypes, EdgeCellSpace) or (isinstance(genotypes, CellsSpace) and genotypes.concat == "all"):
             return family
     raise SettingError(
-        f"warm_start {method!r} shares the weights of cells, and no family searched is made of them; add "
-        "'cnn_edge_cell' or 'cnn_cell' to families, or choose another warm start"
+        f"warm_start {method!r} shares the weights of cells, and no family searched has cells that can; add "
+        "'cnn_edge_cell' to families, or choose another warm start"
     )
 
 

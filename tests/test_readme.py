@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-TEST_LINE = '.ci/setup && .venv/bin/python -m pytest -q -m "not slow"'
+TEST_LINE = '.ci/setup && .venv/bin/python -m pytest -q -n 2 --dist loadfile -m "not slow"'
 
 
 def blocks(language: str) -> list[str]:

@@ -147,6 +147,12 @@ class Correspondence:
         dense = step.kind == "linear" or (step.kind == "conv" and step.groups == 1)
         if given.factor != 1.0 and step.kind != "scale":
             raise GenotypeError(f"{step.name} takes a part of what its parent took")
+        if given.step == ZERO:  # zeros are alike, but what is made of them by a norm is not
+            i = step.inputs[0]
+            given = replace(given, origin=self._map(i, self.child.steps[i], self.parent.steps[theirs.inputs[0]]))
+        read = np.unique(given.origin[given.origin >= 0])
+        if self.link.exact and len(read) < self.parent.steps[theirs.inputs[0]].shape[0]:  # a channel is missing
+            return _new(step)
         outputs = self._map(place, step, theirs) if dense else given.origin
         half = layer in self.link.halved and _ends(self.child.steps, place)
         self.taken[step.name] = Taken(theirs.name, given.origin, outputs, "half" if half else "copy")

@@ -125,6 +125,8 @@ def main() -> int:
             row["reached"] = reached(row.get("curve", []), known.get("cold", {}).get("best", float("nan")))
             output.add({"table": name, "arm": arm, **row})
             say(f"{name} {arm}: {row['reached']:.1f} s, {row.get('ensemble')}, {row.get('error', '')}")
+    for row in output.rows:  # what is read again has None where a number was infinite
+        row["reached"] = float("inf") if row.get("reached") is None else row["reached"]
     lines = []
     for arm in args.arms:
         own = [row for row in output.rows if row["arm"] == arm and "error" not in row]

@@ -34,7 +34,7 @@ def predict(
     (n, classes) probabilities that sum to one, or (n,) values ((n, outputs) when there are several); the mean where
     the network makes k predictions of a row.
     """
-    x, c = torch.as_tensor(numbers).cpu(), torch.as_tensor(codes).cpu()
+    x, c = _tensor(numbers).cpu(), _tensor(codes).cpu()
     images = x.dim() == 4
     exact = duplicate(network).cpu().to(torch.float32 if images else torch.float64).eval()
     step = IMAGES_AT_ONCE if images else ROWS_AT_ONCE
@@ -51,3 +51,10 @@ def predict(
         out = out.squeeze(1)
     result: npt.NDArray[np.float64] = out.numpy()
     return result
+
+
+def _tensor(values: Tensor | npt.ArrayLike) -> Tensor:
+    """A tensor of the values; an array that may not be written to, which torch warns of, is copied."""
+    if isinstance(values, Tensor):
+        return values
+    return torch.from_numpy(np.require(values, requirements="W"))

@@ -10,9 +10,9 @@ _OWN_OPERATIONS = ("nms", "qnms")
 def torchvision() -> ModuleType:
     """The library, of which AutoNet uses what is written in Python alone: reference networks and transforms.
 
-    Its compiled part fits one build of torch, and the wheels that package indexes serve are built for CUDA. Beside a
-    torch for CPUs that part cannot be loaded, and the import stops at two operations that the part would have declared;
-    they are declared here in its place, and stay without an implementation.
+    Its compiled part fits one build of torch. Where it was made for another one (for CUDA, beside a torch for CPUs), it
+    cannot be loaded, and the import stops at two operations that it would have declared; these are declared here in its
+    place, and stay without an implementation.
     """
     import torch
 

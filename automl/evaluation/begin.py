@@ -7,6 +7,7 @@ morphisms lead from one configuration to the other, the child computes what its 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,23 +16,23 @@ import torch
 from automl.architectures import inheritance as of_tables
 from automl.architectures.family import Shape
 from automl.architectures.snapshots import SnapshotEnsemble
-from automl.evaluation.blueprints import Blueprint, ImageBlueprint
+from automl.evaluation.blueprints import ImageBlueprint
 from automl.evaluation.fitted import NetworkModel
 from automl.genotypes import inheritance as of_genotypes
+from automl.genotypes.network import Network
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from automl.architectures.family import Family
     from automl.evaluation.blueprints import AnyBlueprint, AnyNetwork
     from automl.evaluation.fitted import FoldModel
     from automl.training.data import Rows
 
-    Inherited = tuple[dict[str, Tensor], bool] | None
+    HandOn = Callable[[dict[str, Tensor], np.random.Generator, Tensor], tuple[dict[str, Tensor], bool]]
 
 BATCH = 512
 """Rows by which norms are fitted."""
-BODY = "body."
 
 
 def begin_with(
@@ -52,50 +53,36 @@ def begin_with(
         theirs = theirs.networks[-1]
     weights, own = theirs.state_dict(), network.state_dict()
     network.load_state_dict(of_genotypes.by_name(weights, own))
-    with torch.no_grad():
-        batch = network.dense(rows.numbers[:BATCH], rows.codes[:BATCH])
-    network.body.load_state_dict(_body(own))
-    rng = np.random.default_rng(seed)
-    before: Any = parent.blueprint  # both are of one family
-    if isinstance(blueprint, ImageBlueprint):
-        found = _of_images(blueprint, family, before, _body(weights), batch, rng)
-    else:
-        found = _of_tables(network, blueprint, family, before, _body(weights), batch, rng)
-    if found is None:
-        network.load_state_dict(of_genotypes.by_name(weights, own))
+    part, prefix = _grown_part(network)
+    hand_on = _hand_on(network, part, blueprint, family, parent)
+    if hand_on is None:
         return False
-    made, exact = found
-    network.body.load_state_dict(made)
+    # Morphisms go from fresh weights of that part; what stands before it has been taken by name.
+    batch = _fed(network, part, rows)
+    part.load_state_dict(_below(prefix, own))
+    made, exact = hand_on(_below(prefix, weights), np.random.default_rng(seed), batch)
+    part.load_state_dict(made)
     return exact
 
 
-def _of_images(
-    blueprint: ImageBlueprint,
-    family: Family,
-    before: ImageBlueprint,
-    weights: dict[str, Tensor],
-    batch: Tensor,
-    rng: np.random.Generator,
-) -> Inherited:
-    """The body of a family of genotypes; None where they are of other kinds or sizes."""
-    genotypes = getattr(family, "genotypes", None)
-    if genotypes is None or before.size != blueprint.size:
-        return None
-    parent, child = (genotypes.decode(each.config) for each in (before, blueprint))
-    shape = (blueprint.image[0], *blueprint.size)
-    return of_genotypes.inherit(parent, weights, child, rng, shape=shape, batch=batch)
+def _grown_part(network: AnyNetwork) -> tuple[nn.Module, str]:
+    """The module that morphisms change, and the prefix of its weights: the network of a genotype, or the body."""
+    for name, module in network.named_modules():
+        if isinstance(module, Network):
+            return module, f"{name}."
+    return network.body, "body."
 
 
-def _of_tables(
-    network: Any,
-    blueprint: Blueprint,
-    family: Family,
-    before: Blueprint,
-    weights: dict[str, Tensor],
-    batch: Tensor,
-    rng: np.random.Generator,
-) -> Inherited:
-    """The body of a family for tables; None where it is fed columns, or other ones than before."""
+def _hand_on(network: Any, part: Any, blueprint: AnyBlueprint, family: Family, parent: NetworkModel) -> HandOn | None:
+    """What makes the part's weights of the parent's; None where no morphism can lead from one to the other."""
+    before: Any = parent.blueprint  # both are of one family
+    if isinstance(blueprint, ImageBlueprint):
+        if not isinstance(part, Network) or before.size != blueprint.size:
+            return None
+        made_from: Any = family  # a family of genotypes: no other has such networks
+        old, new = (made_from.genotypes.decode(each.config) for each in (before, blueprint))
+        image = part.plan.steps[0].shape
+        return lambda weights, rng, batch: of_genotypes.inherit(old, weights, new, rng, shape=image, batch=batch)
     if network.front is None or (before.numbers, before.levels) != (blueprint.numbers, blueprint.levels):
         return None
     shape = Shape(
@@ -105,8 +92,22 @@ def _of_tables(
         numbers=blueprint.numbers,
         levels=blueprint.levels,
     )
-    return of_tables.inherit(family, before.config, weights, blueprint.config, network.body, shape, rng, batch=batch)
+    return lambda weights, rng, batch: of_tables.inherit(
+        family, before.config, weights, blueprint.config, part, shape, rng, batch=batch
+    )
 
 
-def _body(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(BODY): t for name, t in weights.items() if name.startswith(BODY)}
+def _fed(network: AnyNetwork, part: nn.Module, rows: Rows) -> Tensor:
+    """What the part is fed of some rows."""
+    seen: list[Tensor] = []
+    hook = part.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    mode = network.training
+    with torch.no_grad():
+        network.eval()(rows.numbers[:BATCH], rows.codes[:BATCH])
+    network.train(mode)
+    hook.remove()
+    return seen[0]
+
+
+def _below(prefix: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): t for name, t in weights.items() if name.startswith(prefix)}

@@ -9,6 +9,7 @@ norm that begin as the identity need its statistics from some inputs. Otherwise 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,10 +52,8 @@ def inherit(
     """
     link = link_of(parent, child)
     if link is not None:
-        try:
+        with suppress(GenotypeError):  # raised where no morphism leads there: by name and shape then
             return handed_on(parent, weights, child, link, rng, shape=shape, batch=batch), True
-        except GenotypeError:  # no morphism leads there
-            pass
     fresh = fresh_weights(child, shape, outputs_of(weights), rng)
     if link is None:
         return by_name(weights, fresh), False

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from automl.architectures.family import Shape
 from automl.architectures.inheritance import inherit, morphed
 from automl.architectures.mlp import MLP
+from automl.evaluation.begin import begin_with
 from automl.evaluation.evaluator import read_model
 from automl.evaluation.fit_networks import fit_networks
 from automl.genotypes.chain import Chain
@@ -69,6 +70,17 @@ def test_a_child_of_another_family_or_of_a_lost_parent_begins_anew(name: str, tm
     alone = losses(tmp_path / "a", make_trial(name, 1))
     assert losses(tmp_path / "b", parent, bred(name, 1, 0))[1:] == alone
     assert losses(tmp_path / "c", bred(name, 1, 0)) == alone
+
+
+@pytest.mark.parametrize("name", ["ft_transformer", "tabm"])
+def test_networks_that_are_fed_columns_inherit_by_name(name: str, tmp_path: Path) -> None:
+    losses(tmp_path, make_trial(name, 0))
+    families = evaluator(make_task(holes=False), tmp_path).families
+    parent: Any = read_model(tmp_path / "0", families).folds[0]
+    network = parent.blueprint.build(families[name], seed=1)
+    begin_with(network, parent.blueprint, families[name], parent, Rows(*parent.blueprint.blank(), torch.zeros(2)), 0)
+    theirs, ours = parent.network.state_dict(), network.state_dict()
+    assert all(torch.equal(ours[key], value) for key, value in theirs.items())
 
 
 def test_a_copy_is_trained_on_and_not_repeated(tmp_path: Path) -> None:

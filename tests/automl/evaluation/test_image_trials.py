@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from automl.architectures.catalogue import family
 from automl.evaluation import fit_networks
 from automl.evaluation.at_resources import scaled
+from automl.evaluation.begin import begin_with
 from automl.evaluation.effort import IMAGES, TABLES, Work, affordable_epochs
 from automl.evaluation.evaluator import CHECKPOINT, OUT_OF_FOLD, Evaluator, read_model
 from automl.evaluation.fidelity import Fidelity, Resources
@@ -24,6 +26,7 @@ from automl.settings import space_settings
 from automl.space import FAMILY, complete, joint_space
 from automl.task import StoredTask, Task
 from automl.training import checkpoints
+from automl.training.data import Rows
 
 NAMES = ("small_resnet", "cnn_edge_cell")
 KNOWN = {name: family(name) for name in NAMES}
@@ -164,3 +167,19 @@ def test_statistics_of_channels_are_those_of_all_values() -> None:
     mean, std = channel_statistics(images)
     np.testing.assert_allclose(mean, images.mean((0, 2, 3)))
     np.testing.assert_allclose(std, images.std((0, 2, 3)))
+
+
+def test_a_wider_network_of_genotypes_begins_by_computing_what_its_parent_does(tmp_path: Path) -> None:
+    task = image_task()
+    run(task, tmp_path, trial("cnn_edge_cell"))
+    parent: Any = read_model(tmp_path / "0", KNOWN).folds[0]
+    child = replace(parent.blueprint, config=parent.blueprint.config | {"filters": 16})
+    network = child.build(KNOWN["cnn_edge_cell"])
+    assert task.arrays.images is not None
+    images, codes = torch.from_numpy(task.arrays.images), torch.zeros(48, 0, dtype=torch.int64)
+    rows = Rows(images, codes, torch.from_numpy(task.y))
+    assert begin_with(network, child, KNOWN["cnn_edge_cell"], parent, rows, seed=0)
+    with torch.no_grad():
+        for mode in (False, True):
+            grown, before = (each.train(mode)(images, codes) for each in (network, parent.network))
+            assert float((grown - before).abs().max()) < 1e-5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,14 +41,14 @@ class First:
     def ask(self, history: History) -> Proposal | None:
         trials = {config_key(t.config): t for t in history if t.proposal.bracket == INITIAL_BRACKET}
         rung = [trials.get(config_key(c)) for c in self.advised[:RUNG]]
-        advised = self.advised[:RUNG] if _contrary(rung, self.expected[:RUNG]) else self.advised
+        advised = self.advised[:RUNG] if contradicted(rung, self.expected[:RUNG]) else self.advised
         for config in (*self.defaults[: self.early], *advised, *self.defaults[self.early :]):
             if config_key(config) not in trials:
                 return Proposal(config, bracket=INITIAL_BRACKET)
         return self.optimizer.ask(history)
 
 
-def _contrary(rung: list[Trial | None], expected: tuple[float, ...]) -> bool:
+def contradicted(rung: Sequence[Trial | None], expected: tuple[float, ...]) -> bool:
     """Whether all of these have ended, and either none succeeded or their order is not at all what was expected."""
     ended = [t for t in rung if t is not None and t.state is not State.RUNNING]
     if len(expected) < FEWEST or len(ended) < len(rung):

@@ -17,9 +17,10 @@ judged by the regret on the table left out: 0 for the best of all configurations
 `area` is the mean regret after 1, 2, …, 15 trials; `better` the share of tables on which it is below that of "cold",
 with the sign test's p. `ends below random`: the share on which 16 are better than the mean of 16 by chance.
 
-Then both portfolios by the second: two workers take the configurations one after another for the seconds that they took in
-the campaign and a little more each; regret here is 1 from the median loss on. Last, how often the rest of the advice would
-be dropped after its first eight (`automl.search.warmstarts.first`), as it is and with the losses of the past negated.
+Then both portfolios by the second: two workers take the configurations one after another for the seconds that they
+took in the campaign and a little more each; regret here is 1 from the median loss on. Last, how often the rest of the
+advice would be dropped after its first eight (`automl.search.warmstarts.first`), as it is and with the losses of the
+past negated.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from automl.architectures.family import Family
     from automl.job import Outcome
+    from automl.plan import Plan
     from automl.search.history import History
     from metalearn import Store
 
@@ -53,7 +54,8 @@ PARAMETERS = """
         A scikit-learn scorer's name, or a scorer `(estimator, X, y) -> float`, greater is better. None: log loss for
         classification, root mean squared error for regression.
     resampling : float, int or splitter, default=None
-        Share held out, number of folds, or a scikit-learn splitter. None: five folds below 5,000 rows, else 0.2.
+        Share held out, number of folds, or a scikit-learn splitter. None: five folds below 5,000 rows (for
+        networks alone: where there is time for them), else 0.2.
     ensemble_size : int, default=None
         Choices, with replacement, of the greedy ensemble. None: as the preset says.
     n_jobs : int, default=-1
@@ -181,7 +183,7 @@ class AutoNet(BaseEstimator):
 
         plan = make_plan(self)
         with opened(self.store) as store:
-            task, encoder = self._task(X, y, sample_weight, groups, plan.seed)
+            task, encoder = self._task(X, y, sample_weight, groups, plan)
             plan = plan.sized_for(task)
 
             def take(outcome: Outcome) -> None:
@@ -211,7 +213,7 @@ class AutoNet(BaseEstimator):
 
         check_is_fitted(self, "ensemble_")
         plan = make_plan(self)
-        task, _ = self._task(X, y, sample_weight, groups, plan.seed, encoder=self.encoder_)
+        task, _ = self._task(X, y, sample_weight, groups, plan, encoder=self.encoder_)
         if task.metric.classes is not None and not np.array_equal(task.metric.classes, self.classes_):
             raise DataError(
                 f"y holds the labels {task.metric.classes!r} where fit saw {self.classes_!r}; give the data of fit"
@@ -234,7 +236,7 @@ class AutoNet(BaseEstimator):
         save(self, Path(path))
 
     def _task(
-        self, X: Any, y: Any, sample_weight: Any, groups: Any, seed: int, encoder: Any = None
+        self, X: Any, y: Any, sample_weight: Any, groups: Any, plan: Plan, encoder: Any = None
     ) -> tuple[Task, Any]:
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
@@ -254,13 +256,17 @@ class AutoNet(BaseEstimator):
             weight = None if weight is None else weight[order]
             groups = None if groups is None else groups[order]
         folds = make_folds(
-            self._resampling(len(targets)), targets, classification=metric.classes is not None, groups=groups, seed=seed
+            self._resampling(len(targets), plan),
+            targets,
+            classification=metric.classes is not None,
+            groups=groups,
+            seed=plan.seed,
         )
         return Task(arrays, encoder.levels, targets, weight, metric, folds), encoder
 
-    def _resampling(self, rows: int) -> Any:
-        """As asked for, where the usual one is not meant."""
-        return self.resampling
+    def _resampling(self, rows: int, plan: Plan) -> Any:
+        """As asked for, or as is usual for so many rows and so much time."""
+        return plan.usual_resampling(rows) if self.resampling is None else self.resampling
 
     def _checked(self, X: Any, *, reset: bool) -> Any:
         """X after the checks of its kind, which set what `fit` knows of it where `reset`."""

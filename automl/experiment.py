@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,7 @@ def measure(
 def _task(path: Path, kind: str, rows: int, seed: int) -> Task:
     from sklearn.model_selection import train_test_split
 
+    from automl.assemble import make_plan
     from automl.data import read_table, split_target
     from automl.estimator import AutoNetClassifier, AutoNetRegressor
 
@@ -114,7 +116,7 @@ def _task(path: Path, kind: str, rows: int, seed: int) -> Task:
         X, y = X.iloc[kept], y.iloc[kept]
     resampling = FOLDS if len(X) < SMALL else HELD_OUT
     model = (AutoNetClassifier if labels else AutoNetRegressor)(resampling=resampling)
-    return model._task(X, y, None, None, seed)[0]
+    return model._task(X, y, None, None, replace(make_plan(model), seed=seed))[0]
 
 
 def _runner(task: Task, folder: Path, seconds: float) -> Any:

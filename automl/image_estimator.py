@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,16 @@ from automl.errors import DataError
 from automl.images.encoder import ImageEncoder, checked_images
 from automl.images.files import class_folders
 
+if TYPE_CHECKING:
+    from automl.plan import Plan
+
 HELD_OUT, JUDGED = 0.2, 3_000
 """Share of the images that is held out, and how many are at most."""
 
 
 _PARAMETERS = PARAMETERS.replace(
-    "None: five folds below 5,000 rows, else 0.2.", "None: 0.2 held out, at most 3,000 images."
+    "None: five folds below 5,000 rows (for\n        networks alone: where there is time for them), else 0.2.",
+    "None: 0.2 held out, at most 3,000 images.",
 ).replace(
     "\n    Attributes\n",
     """    image_size : int or (int, int), default=None
@@ -148,7 +152,7 @@ class AutoNetImageClassifier(Classifier):
         self.n_features_in_ = int(np.prod(encoder.image))
         return encoder
 
-    def _resampling(self, rows: int) -> Any:
+    def _resampling(self, rows: int, plan: Plan) -> Any:
         return min(HELD_OUT, JUDGED / rows) if self.resampling is None else self.resampling
 
     def _targets(self, y: Any) -> tuple[NDArray[Any], Any]:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl.architectures.family import is_network
 from automl.evaluation.evaluator import Evaluator
 from automl.evaluation.fidelity import Fidelity
+from automl.resampling import networks_alone
 from automl.search.advice import Advice
 from automl.task import StoredTask, Task
 from automl.widths import widened
@@ -83,6 +85,13 @@ class Plan:
             own = [widened(self.space, c, self.families, seconds) for c in initial[self.given :]]
             initial = [*initial[: self.given], *own]
         return replace(self, epochs=full_epochs(rows), initial=initial)
+
+    def usual_resampling(self, rows: int) -> int | float | None:
+        """How so many rows are split where nobody has said how."""
+        alone = all(is_network(family) for family in self.families.values())
+        if self.full_seconds is None or self.device != "cpu" or not alone:
+            return None
+        return networks_alone(rows, full_epochs(rows), self.full_seconds)
 
     @property
     def full_seconds(self) -> float | None:

@@ -19,6 +19,8 @@ FLOPS_PER_SECOND = 28e9
 IMAGE_FLOPS_PER_SECOND, IMAGE_VALUE_SECONDS = 85e9, 3e-9
 """The same of convolutions, and seconds for each number that they, norms and activations give: these are bound by
 memory (measured on one core, for residual networks of 16 to 32 filters: 105e9 and 2.6e-9; both cores take longer)."""
+MIXED_FLOPS_PER_SECOND, MIXED_VALUE_SECONDS = 500e9, 4.5e-9
+"""The same in bfloat16 by matrix units (measured: 600e9 and 4e-9)."""
 CALL_SECONDS = 8e-5
 """Of a step for each call of torch in a forward pass, beside its arithmetic: with its way back, and the optimizer's."""
 PREDICTED_FLOPS = 15e9
@@ -82,6 +84,7 @@ class Pace:
 
 TABLES = Pace()
 IMAGES = Pace(IMAGE_FLOPS_PER_SECOND, IMAGE_VALUE_SECONDS, FEWEST_IMAGE_EPOCHS)
+MIXED_IMAGES = Pace(MIXED_FLOPS_PER_SECOND, MIXED_VALUE_SECONDS, FEWEST_IMAGE_EPOCHS)
 
 
 def affordable_epochs(

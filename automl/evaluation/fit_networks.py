@@ -11,7 +11,7 @@ import numpy as np
 
 from automl.evaluation.at_resources import at_resources, judged_anew
 from automl.evaluation.begin import begin_with
-from automl.evaluation.effort import IMAGES, TABLES, Work, affordable_epochs, forward_work
+from automl.evaluation.effort import IMAGES, MIXED_IMAGES, TABLES, Pace, Work, affordable_epochs, forward_work
 from automl.evaluation.fidelity import Resources
 from automl.evaluation.fitted import Fitted, NetworkModel, TrialModel
 from automl.evaluation.fold_data import Prepared, prepared
@@ -19,6 +19,7 @@ from automl.space import part_of, recipe_fields, section
 from automl.training import checkpoints, loop
 from automl.training.checkpoints import Checkpoint
 from automl.training.data import Rows
+from automl.training.precision import has_matrix_units
 from automl.training.recipe import Recipe
 from automl.training.regularisers.augmentation import augmentation_of
 
@@ -130,6 +131,12 @@ def _affordable(recipe: Recipe, networks: Sequence[AnyNetwork], seen: Rows, seco
         together=loop.train_as_one(networks, "cpu"),
         seconds=seconds,
         most=recipe.epochs,
-        pace=IMAGES if seen.numbers.dim() == 4 else TABLES,
+        pace=_pace(seen),
     )
     return replace(recipe, epochs=epochs)
+
+
+def _pace(seen: Rows) -> Pace:
+    if seen.numbers.dim() != 4:
+        return TABLES
+    return MIXED_IMAGES if has_matrix_units() else IMAGES

@@ -21,6 +21,7 @@ from automl.training.checkpoints import Member
 from automl.training.data import Batch, FoldData, Rows, TrainingRows, stream
 from automl.training.losses import Loss, ValidationRows, step_loss
 from automl.training.optimizers import Optimizer, clip_members
+from automl.training.precision import mixed
 from automl.training.recipe import Recipe
 from automl.training.regularisers.augmentation import augmentation_of
 from automl.training.regularisers.averaging import REFRESHED_ROWS, Average, ema_share, refresh_norms, swa_share
@@ -151,7 +152,7 @@ class Together:
         return True
 
     def _loss(self, batch: Batch, random: Sequence[np.random.Generator]) -> Tensor:
-        with torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.cuda):
+        with mixed(self.module, self.device):
             if self.augmentation is not None:
                 network: Any = self.module  # `augmentation_of` has made sure that it is of the right kind
                 return self.augmentation.loss(network, batch, random, self._objective)
@@ -180,7 +181,7 @@ class Together:
             self.average.blend(share)
         if whole and share < 1:
             steps = max(1, REFRESHED_ROWS // max(self.rows.sizes))
-            with torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.cuda):
+            with mixed(self.module, self.device):
                 refresh_norms(self.average.network, islice(self.rows.epoch(self.seeds, self.epoch), steps))
 
     @torch.inference_mode()

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.model_selection import TimeSeriesSplit
 
 from automl import AutoNetClassifier, AutoNetRegressor
+from automl.assemble import make_plan
 from automl.errors import SearchFailed, SettingError
 from automl.job import predicted_cost
 from automl.plan import full_epochs
@@ -120,3 +121,18 @@ def test_a_refit_for_which_there_is_no_time_is_told() -> None:
     model.set_params(time_limit=1e-6)
     with pytest.raises(SearchFailed, match="the time limit had passed"):
         model.refit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "wanted"),
+    [
+        ({"families": "neural", "time_limit": 60}, 0.2),  # 4,000 rows × 100 epochs × 4 folds' worth in 9 s
+        ({"families": "neural", "time_limit": 600}, 5),
+        ({"families": "neural", "n_trials": 3}, None),
+        ({"time_limit": 60}, None),
+    ],
+    ids=str,
+)
+def test_networks_alone_have_five_folds_where_there_is_time_for_them(parameters: dict[str, Any], wanted: Any) -> None:
+    plan = make_plan(AutoNetClassifier(device="cpu", **parameters))
+    assert plan.usual_resampling(4_000) == wanted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,26 @@ def _begin(connection: Connection) -> None:
     # A writer takes the lock at once: one that reads first and then wants it may find that it can never have it.
     write = connection.get_execution_options().get("write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def write_ahead(engine: Engine, name: str) -> None:
+    """Have a SQLite file keep a write-ahead log: readers and a writer do not wait for each other then.
+
+    The file remembers the mode.
+    """
+    # SQLite does not wait its busy timeout for the lock that this change needs, so it is asked again.
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        connection = engine.raw_connection()
+        try:
+            connection.cursor().execute("PRAGMA journal_mode=WAL").close()
+            return
+        except Exception as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise StoreError(explanation(name, error)) from error
+            time.sleep(0.01)
+        finally:
+            connection.close()
 
 
 def _note_process(connection: Any, record: Any) -> None:

@@ -106,8 +106,6 @@ class Store:
     def sole(self, run: int) -> Iterator[None]:
         """Work on an unfinished run as its only process, and the only thread there; on a server, of all machines.
 
-        What was killed holds nothing.
-
         Raises
         ------
         StoreError: another one is working on it, or has finished it in the meantime; or there is no such run.
@@ -115,8 +113,7 @@ class Store:
         with self._held(run) as mine:
             if not mine:
                 raise StoreError(
-                    f"another process is working on run {run} of {self._name}; wait for it to end, or use another seed "
-                    "(random_state) or store"
+                    f"another process is working on run {run} of {self._name}; wait, or use another seed or store"
                 )
             if self.run(run).finished:
                 raise StoreError(f"another process has finished run {run} of {self._name} meanwhile; call again")

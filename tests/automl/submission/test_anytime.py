@@ -41,8 +41,12 @@ class Told:
 class Class:
     """Learners whose children are told by the names of their problems."""
 
-    def __init__(self, quick: Mapping[str, Told], search: Mapping[str, Told]) -> None:
+    def __init__(self, quick: Mapping[str, Told], search: Mapping[str, Told], missing: Sequence[str] = ()) -> None:
         self._quick, self._search, self.asked, self.until = quick, search, list[str](), list[float]()
+        self._missing = missing
+
+    def missing(self) -> Sequence[str]:
+        return self._missing
 
     def quick(self, problems: Sequence[Problem], until: float) -> Told:
         names = "".join(p.name for p in problems)
@@ -102,6 +106,19 @@ def test_without_time_there_are_guesses_and_no_search() -> None:
     learners = Class({}, {})
     assert emitted([A, B], learners, budget=0.0) == [("a", -math.inf), ("b", -math.inf)]
     assert learners.asked == []
+
+
+def test_what_is_not_installed_is_told_before_anything_is_learned_and_nothing_is_searched() -> None:
+    learners, said = Class({"a": Told(Begun("a"), Predicted("a", SURE, 0.3))}, {}, missing=["torch"]), list[str]()
+
+    def emit(problem: Problem, predictions: Predictions, score: float) -> bool:
+        said.append(f"{problem.name} {score}")
+        return True
+
+    anytime([A], Clock(time.monotonic(), 1000.0), emit, learners, said.append)
+    why = "there will be no search: torch cannot be found; install what is missing"
+    assert said == ["a -inf", why, "a 0.3"]
+    assert learners.asked == ["quick a"]
 
 
 class Plain:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError, OperationalError, StatementError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DisconnectionError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+    StatementError,
+)
 from sqlalchemy.pool import StaticPool
 
 from metalearn.errors import StoreError
@@ -96,6 +105,22 @@ def write_ahead(engine: Engine, name: str) -> None:
             time.sleep(0.01)
         finally:
             connection.close()
+
+
+@contextmanager
+def advisory_lock(engine: Engine, number: int, second: int) -> Iterator[bool]:
+    """Hold the lock of these two numbers of a PostgreSQL database; False at once where another connection has it."""
+    numbers = f"({number:d}, {second:d})"
+    with engine.connect() as connection:
+        connection.detach()  # never back to the pool: should the unlocking fail, the lock ends with its connection
+        mine = bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock{numbers}").scalar())
+        connection.commit()
+        try:
+            yield mine
+        finally:
+            if mine:
+                with suppress(SQLAlchemyError):  # closing alone is heard by the server a moment later
+                    connection.exec_driver_sql(f"SELECT pg_advisory_unlock{numbers}")
 
 
 def _note_process(connection: Any, record: Any) -> None:

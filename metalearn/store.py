@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any, Self
 from sqlalchemy import Connection, RowMapping, Table, delete, false, insert, inspect, select, true, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from metalearn.connections import INSERT, checked_url, explanation, in_memory, make_engine, write_ahead
+from metalearn.connections import INSERT, advisory_lock, checked_url, explanation, in_memory, make_engine, write_ahead
 from metalearn.errors import StoreError
 from metalearn.lock import sole_holder
 from metalearn.migrations import migrate
@@ -54,6 +54,9 @@ class Store:
         self._artefacts = None if artefacts is None else Path(artefacts).absolute()
         # The threads that use a store in memory share its one connection, so they take turns.
         self._turn = threading.RLock() if in_memory(self._url) else None
+        if in_memory(self._url) and self._artefacts is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="metalearn-")
+            self._artefacts = Path(self._temporary.name)
         self._engine = make_engine(self._url)
         try:
             self._prepare()
@@ -119,17 +122,10 @@ class Store:
                 raise StoreError(f"another process has finished run {run} of {self._name} meanwhile; call again")
             yield
 
-    @contextmanager
-    def _held(self, run: int) -> Iterator[bool]:
-        if not self._on_server:
-            with sole_holder(self._artefact_root() / f"{run}.lock") as mine:
-                yield mine
-            return
-        with self._engine.connect() as connection:
-            connection.detach()  # it does not go back to the pool: the lock is the connection's, and ends with it
-            mine = bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({LOCK}, {int(run)})").scalar())
-            connection.commit()
-            yield mine
+    def _held(self, run: int) -> AbstractContextManager[bool]:
+        if self._on_server:
+            return advisory_lock(self._engine, LOCK, run)
+        return sole_holder(self._artefact_root() / f"{run}.lock")
 
     def put_task(self, task: TaskRecord, *, replace: bool = True) -> None:
         """Write a task; the one with its fingerprint, if there is one, is replaced or stays."""
@@ -276,7 +272,7 @@ class Store:
         self._remove_files(run)
 
     def _remove_files(self, run: int) -> None:
-        if self._artefacts is not None or not (in_memory(self._url) or self._on_server):
+        if self._artefacts is not None or not self._on_server:
             root = self._artefact_root()
             shutil.rmtree(root / str(run), ignore_errors=True)
             (root / f"{run}.lock").unlink(missing_ok=True)
@@ -299,16 +295,12 @@ class Store:
 
     def _artefact_root(self) -> Path:
         if self._artefacts is None:
-            if in_memory(self._url):
-                self._temporary = tempfile.TemporaryDirectory(prefix="metalearn-")
-                self._artefacts = Path(self._temporary.name)
-            elif self._url.get_backend_name() == "sqlite":
-                self._artefacts = Path(f"{self._url.database}.artefacts")
-            else:
+            if self._on_server:
                 raise StoreError(
                     f"the store {self._name} is on a server and has no folder beside it; "
                     "name one: Store(url, artefacts='folder')"
                 )
+            self._artefacts = Path(f"{self._url.database}.artefacts")
         self._artefacts.mkdir(parents=True, exist_ok=True)
         return self._artefacts
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -108,7 +109,7 @@ def compare_published(folder: Path, output: Output) -> None:
             return bool(not ours[feature].min() - slack <= values[feature] <= ours[feature].max() + slack)
 
         other_types, other_gaps = outside("NumberOfCategoricalFeatures"), outside("NumberOfMissingValues")
-        for feature in ours.columns.intersection(values.index):
+        for feature in ours.columns.intersection(values.dropna().index):  # none was published of no column
             row = {"table": name, "feature": feature, "published": values[feature], "mean": ours[feature].mean()}
             row |= {"least": ours[feature].min(), "most": ours[feature].max(), "outside": outside(feature)}
             row |= {"varies": bool(np.ptp(ours[feature]) > 0), "otherwise": depends(feature, other_types, other_gaps)}
@@ -118,7 +119,11 @@ def compare_published(folder: Path, output: Output) -> None:
         off = [row["feature"] for row in mine if row["outside"] and not row["otherwise"]]
         apart = sum(row["otherwise"] for row in mine)
         say(f"{name}: {len(mine)} values, {apart} apart, outside: {', '.join(off) or 'none'}")
-    found = pd.DataFrame(output.rows)
+    report(output.rows, deviations)
+
+
+def report(rows: list[dict[str, Any]], deviations: list[float]) -> None:
+    found = pd.DataFrame(rows)
     kinds = {
         "the same on every part": found[~found.otherwise & ~found.varies],
         "vary": found[~found.otherwise & found.varies],
@@ -126,13 +131,12 @@ def compare_published(folder: Path, output: Output) -> None:
     }
     lines = [{"values": k, "number": len(f), "outside": int(f.outside.sum())} for k, f in kinds.items()]
     show("Published values outside of the range of ours", lines, ["values", "number", "outside"])
-    off = found[found.outside & ~found.otherwise].groupby("table").feature.agg(", ".join)
-    show("Outside", [{"table": t, "features": f} for t, f in off.items()], ["table", "features"])
-    say(
-        f"{found.table.nunique()} tables, {found[found.otherwise].table.nunique()} of them with other types or gaps; "
-        f"the rarest class is off by {np.sqrt(np.mean(np.square(deviations))):.2f} standard deviations of random parts (root mean square; 1 is random, "
-        "0 stratified)"
-    )
+    names = found[found.outside & ~found.otherwise].groupby("table").feature.agg(", ".join)
+    show("Outside", [{"table": t, "features": f} for t, f in names.items()], ["table", "features"])
+    apart = found[found.otherwise].table.nunique()
+    off = float(np.sqrt(np.mean(np.square(deviations))))
+    say(f"{found.table.nunique()} tables, {apart} of them with other types or gaps")
+    say(f"the rarest class is off by {off:.2f} standard deviations of random parts; 1 is random, 0 stratified")
 
 
 SAME = {

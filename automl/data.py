@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -83,17 +84,20 @@ def read_table(path: Path, target: str | None = None) -> pd.DataFrame:
 def _read_text_table(path: Path, separator: str) -> pd.DataFrame:
     import pandas as pd
 
-    table = pd.read_csv(path, sep=separator, low_memory=False)
     names = pd.read_csv(path, sep=separator, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]
     if len(names) == 1 and ";" in names[0]:
         raise ValueError(f"its columns are separated by ';' instead of {separator!r}, as its first line shows")
-    # pandas renames the second of two columns, which may be a copy of the target …
+    # pandas would rename the second of two columns, which may be a copy of the target …
     if twice := [name for name in names[names.duplicated()].unique() if name]:
         raise ValueError(f"more than one column is called {_listed(twice)}; give each a name of its own")
-    # … and takes the first column for names of rows where the first line is one short.
-    if not isinstance(table.index, pd.RangeIndex):
-        raise ValueError(f"its rows have more cells than its first line has names ({len(names)}); name all columns")
-    return table
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:  # … and, but for `index_col`, take the first column for names of rows where the first line is one short
+            return pd.read_csv(path, sep=separator, low_memory=False, index_col=False)
+        except pd.errors.ParserWarning as error:
+            raise ValueError(
+                f"its rows have more cells than its first line has names ({len(names)}); name all columns"
+            ) from error
 
 
 def read_text(path: Path, columns: Sequence[str], separator: str = ",") -> dict[str, list[str]]:

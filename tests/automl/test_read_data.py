@@ -49,9 +49,14 @@ def test_a_file_that_is_no_table_is_named(tmp_path: Path, name: str, content: st
     assert said in str(caught.value)
 
 
+def test_a_separator_at_the_end_of_each_row_is_no_column(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n1,2,\n4,5,\n")
+    assert read_table(tmp_path / "t.csv").to_numpy().tolist() == [[1, 2], [4, 5]]
+
+
 def test_text_that_is_not_in_utf_8_is_said_to_be_so(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes("größe,y\n1,2\n".encode("latin-1"))
-    with pytest.raises(DataError, match="is no text in UTF-8 .*; save it in UTF-8"):
+    with pytest.raises(DataError, match=r"is no text in UTF-8 .*; save it in UTF-8"):
         read_table(tmp_path / "t.csv")
 
 

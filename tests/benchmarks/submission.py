@@ -216,7 +216,7 @@ def told(case: str, source: Path, output: Path, process: subprocess.Popen[str]) 
             continue
     for problem in readable:
         wrong += chosen.faults(source, problem, output)
-    reasons = [line[13:] for line in said.splitlines() if "written, score" not in line and "no better" not in line]
+    reasons = [line[12:] for line in said.splitlines() if "written, score" not in line and "no better" not in line]
     files = len(list(output.glob("*.predict")))
     print(
         f"| {case} | exit {process.returncode}, {len(readable)} sets, {files} files, faults {wrong} | "

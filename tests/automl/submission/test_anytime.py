@@ -125,11 +125,11 @@ class Plain:
     """A format of one file, which may refuse."""
 
     name = "plain"
-    refuses = False
+    refuses: Exception | None = None
 
     def files(self, source: Path, problem: Problem, predictions: Predictions, number: int) -> Mapping[str, bytes]:
         if self.refuses:
-            raise OSError(28, "No space left on device")
+            raise self.refuses
         return {"answer": predictions["test"].tobytes(), f"number{number}": b""}
 
 
@@ -172,15 +172,16 @@ def test_probabilities_are_clipped_and_rows_sum_to_one() -> None:
     np.testing.assert_allclose(checked, [[0.5, 0.0, 0.5], [1 / 3, 1 / 3, 1 / 3]])
 
 
-def test_a_full_disk_leaves_what_was_written_before(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), IndexError("out of range")])
+def test_what_cannot_be_written_is_told_and_leaves_what_was_written_before(tmp_path: Path, error: Exception) -> None:
     form = Plain()
     out, said = outlet(tmp_path, form)
     out.emit(A, trivial_guess(A), -math.inf)
     before = (tmp_path / "out" / "answer").read_bytes()
-    form.refuses = True
+    form.refuses = error
     assert not out.emit(A, SURE, 1.0)
     assert (tmp_path / "out" / "answer").read_bytes() == before
-    assert "No space left" in said[-1]
+    assert str(error) in said[-1]
 
 
 def test_nothing_is_written_after_the_end(tmp_path: Path) -> None:

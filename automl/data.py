@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -49,7 +50,8 @@ def read_table(path: Path, target: str | None = None) -> pd.DataFrame:
 
     Raises
     ------
-    DataError: there is no such file, its name ends in something else, or it cannot be read as what its name says.
+    DataError: there is no such file, its name ends in something else, or it cannot be read as what its name says: also
+        a text file of which columns share a name, or whose rows have more cells than there are names.
     """
     import pandas as pd
 
@@ -64,17 +66,38 @@ def read_table(path: Path, target: str | None = None) -> pd.DataFrame:
         elif ending == ".npz":
             table = _read_npz(path)
         else:
-            table = pd.read_csv(path, sep=SEPARATORS[ending], low_memory=False)
+            table = _read_text_table(path, SEPARATORS[ending])
             if target is not None and target in table and not pd.api.types.is_numeric_dtype(table[target]):
                 table[target] = [word or None for word in read_text(path, [target], SEPARATORS[ending])[target]]
     except ImportError as error:
         raise DataError(f"{path}: reading parquet needs pyarrow; install it, or give a .csv file") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is no text in UTF-8 ({error}); save it in UTF-8") from error
     except (ValueError, OSError, zipfile.BadZipFile) as error:  # pandas', pyarrow's and scipy's errors are ValueErrors
         raise DataError(f"{path} cannot be read as {ending}: {error}; mend the file") from error
     table.columns = table.columns.map(str)
     if table.empty:
         raise DataError(f"{path} holds {table.shape[0]} rows and {table.shape[1]} columns; give at least one of each")
     return table
+
+
+def _read_text_table(path: Path, separator: str) -> pd.DataFrame:
+    import pandas as pd
+
+    names = pd.read_csv(path, sep=separator, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]
+    if len(names) == 1 and ";" in names[0]:
+        raise ValueError(f"its columns are separated by ';' instead of {separator!r}, as its first line shows")
+    # pandas would rename the second of two columns, which may be a copy of the target …
+    if twice := [name for name in names[names.duplicated()].unique() if name]:
+        raise ValueError(f"more than one column is called {_listed(twice)}; give each a name of its own")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:  # … and, but for `index_col`, take the first column for names of rows where the first line is one short
+            return pd.read_csv(path, sep=separator, low_memory=False, index_col=False)
+        except pd.errors.ParserWarning as error:
+            raise ValueError(
+                f"its rows have more cells than its first line has names ({len(names)}); name all columns"
+            ) from error
 
 
 def read_text(path: Path, columns: Sequence[str], separator: str = ",") -> dict[str, list[str]]:

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.advise import advise
-from automl.claim import claimed
 from automl.errors import SearchFailed
 from automl.evaluation.fitted import EnsembleModel
 from automl.interrupts import finishing
@@ -86,7 +85,7 @@ def run_job(
             shutil.rmtree(folder, ignore_errors=True)
     journal = _journal(task, plan, store)
     folder = store.artefact_dir(journal.run_id)
-    with claimed(folder), store.sole(journal.run_id):
+    with store.sole(journal.run_id):
         # What a run was told when it began holds until it ends, though the store has learned more since.
         advice = Advice.of_json(store.run(journal.run_id).settings["advice"])
         search = _search(task, plan, began, folder, journal, advice, listen)
@@ -100,8 +99,6 @@ def run_job(
         keep(outcome)
         if not search.interrupted:
             journal.finish()
-    if not search.interrupted:
-        shutil.rmtree(folder, ignore_errors=True)
     return outcome
 
 

@@ -36,6 +36,7 @@ OWN = ("data", "target", "kind", "test_share")
 TEXTS = ("data", "target", "kind", "device", "knowledge", "metric", "optimizer", "preset", "search_space")
 LISTS = ("families", "fidelities", "warm_start")
 """Keys whose values are text, and those that may also be lists or tables."""
+BACKSLASH = ": in double quotes a backslash begins a special character; put a path in single quotes, or write it with /"
 OF_THE_BATCH = ("store", "verbose")
 """Parameters of the estimators that are the batch's to set."""
 
@@ -118,9 +119,13 @@ def read_task(path: Path) -> TaskFile:
     if not path.is_file():
         raise TasksRefused(f"{path}: there is no such task file; check the path")
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TasksRefused(f"{path}: not a TOML file: {error}; mend the line") from error
+        text = path.read_text(encoding="utf-8-sig")  # editors of Windows put a mark before the text
+        table = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise TasksRefused(f"{path}: not a TOML file in UTF-8: {error}; save it in UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        cure = f"mend the line{BACKSLASH if 'string' in str(error) or 'hex' in str(error) else ''}"
+        raise TasksRefused(f"{path}: not a TOML file: {error}; {cure}") from error
     problems = [f"{path}: {problem}" for problem in _problems(path, table)]
     if problems:
         raise TasksRefused("\n".join(problems))
@@ -161,6 +166,8 @@ def _problems_of_data(table: Mapping[str, Any]) -> Iterator[str]:
     data = table.get("data", "")
     if not data:
         yield 'the key \'data\' is missing; give a table, such as data = "table.csv" or data = "sklearn:iris"'
+    elif not data.isprintable():
+        yield f"data = {data!r} holds a special character{BACKSLASH}"
     elif table.get("kind") == IMAGES:
         if "target" in table:
             yield f"target = {table['target']!r}: the classes of images are their folders in {data}; remove the line"

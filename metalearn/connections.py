@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError, OperationalError, StatementError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DisconnectionError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+    StatementError,
+)
 from sqlalchemy.pool import StaticPool
 
 from metalearn.errors import StoreError
@@ -75,6 +85,42 @@ def _begin(connection: Connection) -> None:
     # A writer takes the lock at once: one that reads first and then wants it may find that it can never have it.
     write = connection.get_execution_options().get("write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def write_ahead(engine: Engine, name: str) -> None:
+    """Have a SQLite file keep a write-ahead log: readers and a writer do not wait for each other then.
+
+    The file remembers the mode.
+    """
+    # SQLite does not wait its busy timeout for the lock that this change needs, so it is asked again.
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        connection = engine.raw_connection()
+        try:
+            connection.cursor().execute("PRAGMA journal_mode=WAL").close()
+            return
+        except Exception as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise StoreError(explanation(name, error)) from error
+            time.sleep(0.01)
+        finally:
+            connection.close()
+
+
+@contextmanager
+def advisory_lock(engine: Engine, number: int, second: int) -> Iterator[bool]:
+    """Hold the lock of these two numbers of a PostgreSQL database; False at once where another connection has it."""
+    numbers = f"({number:d}, {second:d})"
+    with engine.connect() as connection:
+        connection.detach()  # never back to the pool: should the unlocking fail, the lock ends with its connection
+        mine = bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock{numbers}").scalar())
+        connection.commit()
+        try:
+            yield mine
+        finally:
+            if mine:
+                with suppress(SQLAlchemyError):  # closing alone is heard by the server a moment later
+                    connection.exec_driver_sql(f"SELECT pg_advisory_unlock{numbers}")
 
 
 def _note_process(connection: Any, record: Any) -> None:

@@ -10,9 +10,8 @@ import os
 import shutil
 import tempfile
 import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,8 +21,9 @@ from typing import Any, Self
 from sqlalchemy import Connection, RowMapping, Table, delete, false, insert, inspect, select, true, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from metalearn.connections import BUSY_SECONDS, INSERT, checked_url, explanation, in_memory, make_engine
+from metalearn.connections import INSERT, advisory_lock, checked_url, explanation, in_memory, make_engine, write_ahead
 from metalearn.errors import StoreError
+from metalearn.lock import sole_holder
 from metalearn.migrations import migrate
 from metalearn.records import Run, TaskRecord, TrialRecord
 from metalearn.soundness import problems
@@ -54,6 +54,9 @@ class Store:
         self._artefacts = None if artefacts is None else Path(artefacts).absolute()
         # The threads that use a store in memory share its one connection, so they take turns.
         self._turn = threading.RLock() if in_memory(self._url) else None
+        if in_memory(self._url) and self._artefacts is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="metalearn-")
+            self._artefacts = Path(self._temporary.name)
         self._engine = make_engine(self._url)
         try:
             self._prepare()
@@ -104,22 +107,25 @@ class Store:
 
     @contextmanager
     def sole(self, run: int) -> Iterator[None]:
-        """Work on a run of a server as the only process on any machine; does nothing for a file, which is on one.
+        """Work on an unfinished run as its only process, and the only thread there; on a server, of all machines.
 
         Raises
         ------
-        StoreError: another process is working on it.
+        StoreError: another one is working on it, or has finished it in the meantime; or there is no such run.
         """
-        if not self._on_server:
-            yield
-            return
-        with self._engine.connect() as connection:  # the lock is the connection's, and goes with it
-            if not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({LOCK}, {int(run)})").scalar():
+        with self._held(run) as mine:
+            if not mine:
                 raise StoreError(
-                    f"another process is working on run {run} of {self._name}; wait for it to end, or use another seed"
+                    f"another process is working on run {run} of {self._name}; wait, or use another seed or store"
                 )
-            connection.commit()
+            if self.run(run).finished:
+                raise StoreError(f"another process has finished run {run} of {self._name} meanwhile; call again")
             yield
+
+    def _held(self, run: int) -> AbstractContextManager[bool]:
+        if self._on_server:
+            return advisory_lock(self._engine, LOCK, run)
+        return sole_holder(self._artefact_root() / f"{run}.lock")
 
     def put_task(self, task: TaskRecord, *, replace: bool = True) -> None:
         """Write a task; the one with its fingerprint, if there is one, is replaced or stays."""
@@ -213,7 +219,7 @@ class Store:
             raise self._no_run(run) from error
 
     def finish(self, run: int) -> None:
-        """Mark this run as finished: the next call with its fingerprint opens a new one.
+        """Mark this run as finished, and remove its files: the next call with its fingerprint opens a new one.
 
         Raises
         ------
@@ -223,6 +229,7 @@ class Store:
             done = connection.execute(update(RUNS).where(RUNS.c.id == run).values(finished=true()))
             if done.rowcount == 0:
                 raise self._no_run(run)
+        self._remove_files(run)
 
     def take_in(self, tasks: Iterable[TaskRecord], runs: Iterable[tuple[Run, Sequence[TrialRecord]]]) -> int:
         """Add what another store holds, all of it or nothing; what is there already stays. The number of new runs.
@@ -262,8 +269,13 @@ class Store:
         with self._transaction(write=True) as connection:
             connection.execute(delete(TRIALS).where(TRIALS.c.run == run))
             connection.execute(delete(RUNS).where(RUNS.c.id == run))
-        if self._artefacts is not None or not (in_memory(self._url) or self._on_server):
-            shutil.rmtree(self.artefact_dir(run), ignore_errors=True)
+        self._remove_files(run)
+
+    def _remove_files(self, run: int) -> None:
+        if self._artefacts is not None or not self._on_server:
+            root = self._artefact_root()
+            shutil.rmtree(root / str(run), ignore_errors=True)
+            (root / f"{run}.lock").unlink(missing_ok=True)
 
     def problems(self) -> list[str]:
         """What is wrong with the store, in words; empty where all is well."""
@@ -277,20 +289,20 @@ class Store:
         ------
         StoreError: the store is on a server and was given no folder for artefacts.
         """
+        folder = self._artefact_root() / str(run)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _artefact_root(self) -> Path:
         if self._artefacts is None:
-            if in_memory(self._url):
-                self._temporary = tempfile.TemporaryDirectory(prefix="metalearn-")
-                self._artefacts = Path(self._temporary.name)
-            elif self._url.get_backend_name() == "sqlite":
-                self._artefacts = Path(f"{self._url.database}.artefacts")
-            else:
+            if self._on_server:
                 raise StoreError(
                     f"the store {self._name} is on a server and has no folder beside it; "
                     "name one: Store(url, artefacts='folder')"
                 )
-        folder = self._artefacts / str(run)
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+            self._artefacts = Path(f"{self._url.database}.artefacts")
+        self._artefacts.mkdir(parents=True, exist_ok=True)
+        return self._artefacts
 
     def close(self) -> None:
         """Close the connections and remove a temporary folder; a second call does nothing."""
@@ -348,7 +360,7 @@ class Store:
                     "name another file"
                 )
         if self._engine.dialect.name == "sqlite" and not in_memory(self._url):
-            self._write_ahead()
+            write_ahead(self._engine, self._name)
         with self._transaction(write=True) as connection:
             if self._on_server:  # two processes that make one table at the same moment would both fail
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
@@ -369,22 +381,6 @@ class Store:
                 f"the store {self._name} has version {version}, newer than the version {VERSION} that this "
                 "program can read; upgrade the program or name another store"
             )
-
-    def _write_ahead(self) -> None:
-        # With a write-ahead log readers and a writer do not wait for each other. The file remembers the mode.
-        # SQLite does not wait its busy timeout for the lock that this change needs, so it is asked again.
-        deadline = time.monotonic() + BUSY_SECONDS
-        while True:
-            connection = self._engine.raw_connection()
-            try:
-                connection.cursor().execute("PRAGMA journal_mode=WAL").close()
-                return
-            except Exception as error:
-                if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise StoreError(explanation(self._name, error)) from error
-                time.sleep(0.01)
-            finally:
-                connection.close()
 
 
 def _record(row: RowMapping) -> TrialRecord:

@@ -16,12 +16,12 @@ from automl.batch.check import CheckedTask, check_tasks
 from automl.batch.child import Job
 from automl.batch.report import write_report
 from automl.batch.result import LOG, RESULT, BatchResult, TaskResult, TaskState, read_result
-from automl.claim import claimed
-from automl.errors import SettingError
+from automl.errors import AutoNetError, SettingError
 from automl.interrupts import taken
 from automl.runners.nursery import exit_reason
 from automl.runners.worker import thread_environment
 from metalearn import Store
+from metalearn.lock import sole_holder
 
 FREE_SHARE = 0.8
 """Share of the free memory that all tasks together may take."""
@@ -29,6 +29,7 @@ CHILD = (sys.executable, "-m", "automl.batch.child")
 STOP = signal.SIGINT if os.name == "posix" else signal.SIGTERM
 STORE = "runs.db"
 """The store in the folder of the results, where none is named."""
+LOCK = ".lock"
 IN_MEMORY = ("sqlite://", "sqlite:///", "sqlite:///:memory:")
 
 Listen = Callable[[TaskResult], None]
@@ -91,7 +92,9 @@ def run_checked(
     folder = folder.absolute()
     url, artefacts = _where(store, folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with claimed(folder):
+    with sole_holder(folder / LOCK) as mine:
+        if not mine:
+            raise AutoNetError(f"another process works in {folder}; wait for it to end, or name another folder")
         Store(url, artefacts=artefacts).close()  # what is wrong with it is said once, before anything is run
         cores = max(1, int(joblib.cpu_count()) // jobs)
         children = Children(tuple(child), cores, listen)

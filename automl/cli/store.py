@@ -115,13 +115,10 @@ def _prune(
 
 def _removed(found: Store, run: int) -> bool:
     """Remove a run; False where a process is working on it."""
-    from automl.claim import is_claimed
     from metalearn import StoreError
 
     try:
         with found.sole(run):
-            if is_claimed(found.artefact_dir(run)):
-                return False
             found.remove_run(run)
     except StoreError:
         return False

@@ -116,7 +116,10 @@ class _Call:
         optimizer = build(self.method, self.space, seed=seed, min_share=share, eta=self.eta, initial=self.initial)
         with ExitStack() as stack:
             held = stack.enter_context(opened(store))
-            journal = None if held is None else self._journal(held, identity, seed)
+            journal = None
+            if held is not None:
+                journal = self._journal(held, identity, seed)
+                stack.enter_context(held.sole(journal.run_id))
             runner = _runner(_Target(self.objective, self.max_budget, _takes_lineage(self.objective)), self.n_jobs)
             stack.callback(runner.close)
             search = Search(

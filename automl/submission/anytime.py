@@ -44,6 +44,10 @@ class Child(Protocol):
 class Learners(Protocol):
     """Starts children."""
 
+    def missing(self) -> Sequence[str]:
+        """Packages that a search needs and that are not installed."""
+        ...
+
     def quick(self, problems: Sequence[Problem], until: float) -> Child:
         """A child that fits one quick model after another; each is to be there by its share of the time until then."""
         ...
@@ -94,7 +98,11 @@ def anytime(
     """
     for problem in problems:
         emit(problem, trivial_guess(problem), float("-inf"))
+    if missing := learners.missing():
+        log(f"there will be no search: {', '.join(missing)} cannot be found; install what is missing")
     _quick(problems, clock, emit, learners, log)
+    if missing:
+        return
     shares = [problem.share for problem in problems]
     for k, problem in enumerate(problems):
         now, last = time.monotonic(), clock.at(LAST_EMIT)

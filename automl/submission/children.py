@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import automl
@@ -23,6 +24,8 @@ from automl.submission.problem import Problem
 
 GRACE = 0.2
 """Seconds in which a child that has closed its pipe may end by itself."""
+NEEDED = ("ConfigSpace", "pandas", "sklearn", "torch")
+"""What no search does without."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,10 @@ class Processes:
     format: str
     source: Path
     metric: str | None
+
+    def missing(self) -> tuple[str, ...]:
+        # Where they are is looked up and nothing is imported: it takes milliseconds on a machine however busy.
+        return tuple(name for name in NEEDED if find_spec(name) is None)
 
     def quick(self, problems: Sequence[Problem], until: float) -> ProcessChild:
         return self._child(problems, False, until)

@@ -58,6 +58,8 @@ class Outlet:
                 return self._refused(problem, "the time for writing is over")
         except (ValueError, OSError) as error:  # DataError is one of the first
             return self._refused(problem, str(error))
+        except Exception as error:  # whatever it is, it must not cost the other data sets theirs
+            return self._refused(problem, f"{type(error).__name__}: {error}")
         self._best[problem.name], self._count[problem.name] = score, number + 1
         self._log(f"{problem.name}: prediction {number} written, score {score:.6g}")
         return True

@@ -31,6 +31,10 @@ def test_a_table_is_read_as_it_was_written(tmp_path: Path, name: str) -> None:
         ("table.csv", "", "cannot be read as .csv"),
         ("table.csv", "a,b\n", "holds 0 rows and 2 columns"),
         ("table.csv", "a,b\n1,2\n1,2,3,4\n", "cannot be read as .csv"),
+        ("table.csv", "a,b\n1,2,3\n4,5,6\n", "its rows have more cells than its first line has names (2)"),
+        ("table.csv", "a,b,c,b\n1,2,3,2\n", "more than one column is called 'b'; give each a name of its own"),
+        ("table.csv", "a;b\n1,5;2\n", "its columns are separated by ';' instead of ','"),
+        ("table.tsv", "a;b\n1;2\n", "its columns are separated by ';' instead of '\\t'"),
         ("table.parquet", "no parquet", "cannot be read as .parquet"),
         ("table.arff", "no arff", "cannot be read as .arff"),
         ("table.arff", "@relation r\n@attribute a string\n@data\nx\n", "write it as .csv instead"),
@@ -43,6 +47,17 @@ def test_a_file_that_is_no_table_is_named(tmp_path: Path, name: str, content: st
         read_table(tmp_path / name)
     assert name in str(caught.value)
     assert said in str(caught.value)
+
+
+def test_a_separator_at_the_end_of_each_row_is_no_column(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n1,2,\n4,5,\n")
+    assert read_table(tmp_path / "t.csv").to_numpy().tolist() == [[1, 2], [4, 5]]
+
+
+def test_text_that_is_not_in_utf_8_is_said_to_be_so(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("größe,y\n1,2\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"is no text in UTF-8 .*; save it in UTF-8"):
+        read_table(tmp_path / "t.csv")
 
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv.gz"])

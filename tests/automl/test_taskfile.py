@@ -59,6 +59,9 @@ def test_an_npz_file_knows_its_target(tmp_path: Path) -> None:
         ("data = 5", "data = 5 is no text; put it in quotes"),
         ('data = "a.csv"\ntarget = 5', "target = 5 is no text"),
         ("data = [", "not a TOML file"),
+        ('data = "C:\\data\\a.csv"\ntarget = "y"', "put a path in single quotes, or write it with /"),
+        ('data = "C:\\Users\\a.csv"\ntarget = "y"', "put a path in single quotes, or write it with /"),
+        ('data = "C:\\temp\\new.csv"\ntarget = "y"', "holds a special character: in double quotes a backslash"),
     ],
 )
 def test_a_wrong_line_is_named_with_its_file_and_the_cure(tmp_path: Path, text: str, said: str) -> None:
@@ -66,6 +69,11 @@ def test_a_wrong_line_is_named_with_its_file_and_the_cure(tmp_path: Path, text: 
         read_task(written(tmp_path, text))
     assert str(caught.value).startswith(f"{tmp_path / 'a.toml'}: ")
     assert said in str(caught.value)
+
+
+def test_a_file_of_an_editor_of_windows_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_bytes(b'\xef\xbb\xbfdata = "sklearn:iris"\r\nn_trials = 2\r\n')
+    assert read_task(tmp_path / "a.toml").settings == {"n_trials": 2}
 
 
 def test_all_problems_of_a_file_are_told_at_once(tmp_path: Path) -> None:

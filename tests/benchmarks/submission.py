@@ -27,6 +27,12 @@ from automl.submission.formats.autodl import Layout, Records
 from automl.submission.problem import Problem, Settings
 
 CLEAN = {"OMP_NUM_THREADS": "1"}
+HIDE = """\
+from importlib.machinery import PathFinder
+found = PathFinder.find_spec
+PathFinder.find_spec = lambda name, *more: None if name.partition(".")[0] == "{package}" else found(name, *more)
+"""
+"""What makes a package look as if it were not installed, in every process that starts."""
 
 
 def compete(source: Path, output: Path, seconds: float, kind: str = "chalearn", **env: str) -> subprocess.Popen[str]:
@@ -143,6 +149,11 @@ def nothing(process: subprocess.Popen[str]) -> None:
     pass
 
 
+def before(place: Path) -> dict[str, str]:
+    """Environment in which the modules of this folder come first."""
+    return {"PYTHONPATH": f"{place}:{os.environ.get('PYTHONPATH', '')}"}
+
+
 def faults(folder: Path) -> None:
     """A valid prediction for every readable set, exit code 0, and the reason in the log."""
     with tempfile.TemporaryDirectory() as name:
@@ -152,18 +163,19 @@ def faults(folder: Path) -> None:
         (broken / "bina" / "bina_train.solution").write_bytes(b"\xff\x00")
         (broken / "regr" / "regr_train.data").write_bytes(b"no numbers")
         for package in ("torch", "sklearn"):
-            (place / package).mkdir()
-            (place / package / f"{package}.py").write_text(f"raise ImportError('no {package} here')\n")
+            (place / f"no_{package}").mkdir()
+            (place / f"no_{package}" / "sitecustomize.py").write_text(HIDE.format(package=package))
+            (place / f"broken_{package}").mkdir()
+            (place / f"broken_{package}" / f"{package}.py").write_text("raise ImportError('a part is missing')\n")
         cases: Mapping[str, tuple[Path, Callable[[subprocess.Popen[str]], None], Mapping[str, str]]] = {
             "children killed": (source, killed_child, {}),
             "SIGTERM": (source, terminated, {}),
             "files that are no tables": (broken, nothing, {}),
-            "torch missing": (source, nothing, {"PYTHONPATH": f"{place / 'torch'}:{os.environ.get('PYTHONPATH', '')}"}),
-            "scikit-learn missing": (
-                source,
-                nothing,
-                {"PYTHONPATH": f"{place / 'sklearn'}:{os.environ.get('PYTHONPATH', '')}"},
-            ),
+            **{
+                f"{package} {'missing' if how == 'no' else how}": (source, nothing, before(place / f"{how}_{package}"))
+                for package in ("torch", "sklearn")
+                for how in ("no", "broken")
+            },
         }
         for case, (given, harm, env) in cases.items():
             shutil.rmtree(place / "out", ignore_errors=True)
@@ -204,7 +216,7 @@ def told(case: str, source: Path, output: Path, process: subprocess.Popen[str]) 
             continue
     for problem in readable:
         wrong += chosen.faults(source, problem, output)
-    reasons = [line[13:] for line in said.splitlines() if "written, score" not in line and "no better" not in line]
+    reasons = [line[12:] for line in said.splitlines() if "written, score" not in line and "no better" not in line]
     files = len(list(output.glob("*.predict")))
     print(
         f"| {case} | exit {process.returncode}, {len(readable)} sets, {files} files, faults {wrong} | "

@@ -215,9 +215,9 @@ def _targets(wanted: _Wanted, columns: Mapping[str, Sequence[str]]) -> Floats:
 def _cells(wanted: _Wanted, sample: _Sample, predictions: Floats) -> Sequence[Sequence[str]]:
     """What stands beside each id."""
     if wanted.form == LABELS:
-        whole = np.hstack([1 - predictions, predictions]) if predictions.shape[1] == 1 else predictions
         # Of two, one half counts as the second, as in all metrics of competitions.
-        chosen = (predictions[:, 0] >= 0.5).astype(int) if predictions.shape[1] == 1 else whole.argmax(axis=1)
+        two = len(wanted.classes) == 2
+        chosen = (predictions[:, 0] >= 0.5).astype(int) if two else predictions.argmax(axis=1)
         return [[wanted.classes[k]] for k in chosen]
     if wanted.kind == "binary" and len(sample.header) == 3:
         predictions = np.hstack([1 - predictions, predictions])

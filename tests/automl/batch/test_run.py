@@ -16,8 +16,7 @@ import pytest
 
 from automl.batch.check import CheckedTask
 from automl.batch.result import RESULT, BatchResult, TaskResult, TaskState, read_result
-from automl.batch.run import run_checked
-from automl.claim import claimed
+from automl.batch.run import LOCK, run_checked
 from automl.errors import AutoNetError, SettingError
 from automl.taskfile import TaskFile
 from metalearn import StoreError
@@ -176,14 +175,13 @@ def test_the_number_of_jobs_is_checked_before_anything_is_written(tmp_path: Path
 
 def test_two_batches_cannot_share_a_folder_at_once(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from automl.claim import claimed\n"
-        "with claimed(Path(sys.argv[1])): print('mine', flush=True); sys.stdin.read()"
+        "import sys; from pathlib import Path; from metalearn.lock import sole_holder\n"
+        "with sole_holder(Path(sys.argv[1])) as mine: print(mine, flush=True); sys.stdin.read()"
     )
-    command = [sys.executable, "-c", program, str(tmp_path)]
+    command = [sys.executable, "-c", program, str(tmp_path / LOCK)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         other.stdout.readline()
-        with pytest.raises(AutoNetError, match=f"process {other.pid} is working"):
+        with pytest.raises(AutoNetError, match="another process works in"):
             run(tmp_path, tasks("good"))
-    with claimed(tmp_path):
-        pass
+    assert run(tmp_path, tasks("good")).complete

@@ -15,7 +15,7 @@ from automl.search.history import History
 from automl.search.journal import fingerprint, space_text, to_record, to_trial
 from automl.search.optimize import budget_in_units, optimize
 from automl.search.trial import Proposal, Result, State, Trial
-from metalearn import Store
+from metalearn import Store, StoreError
 
 
 def space() -> CS.ConfigurationSpace:
@@ -173,6 +173,26 @@ def test_an_interrupted_call_is_resumed_by_the_same_call(tmp_path: Path, seed: i
     begun_anew = call()
     assert plain(begun_anew) == plain(resumed)
     assert len(calls) == 60
+
+
+def test_a_second_call_is_refused_while_the_first_one_is_running(tmp_path: Path) -> None:
+    refused: list[StoreError] = []
+
+    class Objective:
+        def __call__(self, config: dict[str, Any], budget: float, seed: int) -> float:
+            try:
+                call()
+            except StoreError as error:
+                refused.append(error)
+            return bowl(config, budget, seed)
+
+    def call() -> History:
+        return optimize(
+            Objective(), space(), method="random", n_trials=3, seed=0, store=f"sqlite:///{tmp_path}/runs.db"
+        )
+
+    assert len(call().done) == 3
+    assert ["another process is working on run 1" in str(error) for error in refused] == [True] * 3
 
 
 def test_trials_survive_the_store_unchanged(tmp_path: Path) -> None:

@@ -41,8 +41,12 @@ class Told:
 class Class:
     """Learners whose children are told by the names of their problems."""
 
-    def __init__(self, quick: Mapping[str, Told], search: Mapping[str, Told]) -> None:
+    def __init__(self, quick: Mapping[str, Told], search: Mapping[str, Told], missing: Sequence[str] = ()) -> None:
         self._quick, self._search, self.asked, self.until = quick, search, list[str](), list[float]()
+        self._missing = missing
+
+    def missing(self) -> Sequence[str]:
+        return self._missing
 
     def quick(self, problems: Sequence[Problem], until: float) -> Told:
         names = "".join(p.name for p in problems)
@@ -104,15 +108,28 @@ def test_without_time_there_are_guesses_and_no_search() -> None:
     assert learners.asked == []
 
 
+def test_what_is_not_installed_is_told_before_anything_is_learned_and_nothing_is_searched() -> None:
+    learners, said = Class({"a": Told(Begun("a"), Predicted("a", SURE, 0.3))}, {}, missing=["torch"]), list[str]()
+
+    def emit(problem: Problem, predictions: Predictions, score: float) -> bool:
+        said.append(f"{problem.name} {score}")
+        return True
+
+    anytime([A], Clock(time.monotonic(), 1000.0), emit, learners, said.append)
+    why = "there will be no search: torch cannot be found; install what is missing"
+    assert said == ["a -inf", why, "a 0.3"]
+    assert learners.asked == ["quick a"]
+
+
 class Plain:
     """A format of one file, which may refuse."""
 
     name = "plain"
-    refuses = False
+    refuses: Exception | None = None
 
     def files(self, source: Path, problem: Problem, predictions: Predictions, number: int) -> Mapping[str, bytes]:
         if self.refuses:
-            raise OSError(28, "No space left on device")
+            raise self.refuses
         return {"answer": predictions["test"].tobytes(), f"number{number}": b""}
 
 
@@ -155,15 +172,16 @@ def test_probabilities_are_clipped_and_rows_sum_to_one() -> None:
     np.testing.assert_allclose(checked, [[0.5, 0.0, 0.5], [1 / 3, 1 / 3, 1 / 3]])
 
 
-def test_a_full_disk_leaves_what_was_written_before(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), IndexError("out of range")])
+def test_what_cannot_be_written_is_told_and_leaves_what_was_written_before(tmp_path: Path, error: Exception) -> None:
     form = Plain()
     out, said = outlet(tmp_path, form)
     out.emit(A, trivial_guess(A), -math.inf)
     before = (tmp_path / "out" / "answer").read_bytes()
-    form.refuses = True
+    form.refuses = error
     assert not out.emit(A, SURE, 1.0)
     assert (tmp_path / "out" / "answer").read_bytes() == before
-    assert "No space left" in said[-1]
+    assert str(error) in said[-1]
 
 
 def test_nothing_is_written_after_the_end(tmp_path: Path) -> None:

@@ -117,6 +117,19 @@ def test_a_sample_of_labels_wants_labels(tmp_path: Path) -> None:
     assert Kaggle().data(tmp_path, problem).parts["test"]["x"].tolist() == [2, 1]  # in the order of the sample
 
 
+def test_a_target_of_one_label_is_predicted(tmp_path: Path) -> None:
+    problem, answer = kaggle(tmp_path, TRAIN.replace("no", "yes"), TEST, "id,y\n9,no\n8,no\n")
+    assert (problem.outputs, problem.labels) == (1, ("yes",))
+    assert answer == "id,y\n9,yes\n8,yes\n"
+
+
+def test_rows_that_the_test_part_lacks_are_guessed_and_a_sample_without_rows_is_refused(tmp_path: Path) -> None:
+    _, answer = kaggle(tmp_path, TRAIN, empty := "id,x\n", "id,y\n9,no\n8,no\n")
+    assert answer == "id,y\n9,no\n8,yes\n"
+    with pytest.raises(DataError, match=r"sample_submission.csv has 2 columns and 0 rows; an id and a target"):
+        kaggle(tmp_path, TRAIN, empty, "id,y\n")
+
+
 def test_a_sample_of_fractions_wants_probabilities_of_the_second_label(tmp_path: Path) -> None:
     train = TRAIN.replace("no", "0").replace("yes", "1")
     problem, answer = kaggle(tmp_path, train, TEST, "id,y\n8,0.5\n9,0.5\n")

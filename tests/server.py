@@ -1,6 +1,6 @@
 """A PostgreSQL server on loopback, of the programs that Debian's `postgresql` installs; gone at the end.
 
-python tests/metalearn/server.py       # prints the URL of an empty database and serves until Ctrl-C
+python tests/server.py       # prints the URL of an empty database and serves until Ctrl-C
 """
 
 from __future__ import annotations

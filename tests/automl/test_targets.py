@@ -89,9 +89,9 @@ def test_wrong_weights_are_refused(wrong: Any) -> None:
 
 
 def test_small_whole_weights_are_repetitions_and_others_are_scaled_to_mean_one() -> None:
-    rows, weight = counted_rows(np.array([2.0, 0.0, 1.0]), 3)
+    rows, weight = counted_rows(np.array([2.0, 0.0, 1.0]))
     assert (rows.tolist(), weight) == ([0, 0, 2], None)
-    rows, weight = counted_rows(np.array([1.5, 0.0, 0.5]), 3)
+    rows, weight = counted_rows(np.array([1.5, 0.0, 0.5]))
     assert weight is not None
     assert (rows.tolist(), weight.tolist()) == ([0, 2], [1.5, 0.5])
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from automl.architectures.catalogue import FAMILIES, family
 from automl.architectures.family import ImageShape, native, takes_images
 from automl.architectures.image_inputs import ImageNetwork, image_network
+from automl.architectures.prime import prime
 from automl.architectures.rates import parameter_rates
 from automl.architectures.torchvision_networks import NETWORKS, TorchvisionNetworks
 from automl.errors import SettingError
@@ -109,7 +110,7 @@ def test_local_weights_begin_all_but_the_layers_that_differ(tmp_path: Path) -> N
     net = image_network(
         made, {"network": name}, channels=3, size=(8, 8), mean=[0] * 3, std=[1] * 3, outputs=7, rows=9, seed=5
     )
-    net.prime(*batch(), torch.zeros(4), seed=0)
+    prime(net, *batch(), torch.zeros(4), seed=0)
     own, theirs = net.state_dict(), source.state_dict()
     assert torch.equal(own["body.network.conv1.0.weight"], theirs["body.network.conv1.0.weight"])
     assert own["body.network.fc.weight"].shape == (7, 1024)

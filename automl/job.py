@@ -247,5 +247,5 @@ def _hashed(arrays: Sequence[NDArray[Any]]) -> hashlib._Hash:
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(str((array.shape, array.dtype)).encode())
-        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))  # not a copy, which `tobytes` is
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)  # no copy, as `tobytes` would be
     return digest

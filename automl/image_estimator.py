@@ -121,9 +121,9 @@ class AutoNetImageClassifier(Classifier):
 
         Parameters
         ----------
-        X: array (n, height, width) or (n, height, width, channels); a list of such images, of several sizes maybe, or of
-            Pillow's; a list of paths; or a folder with a subfolder of images for each class, and no y. Bytes are taken
-            as they are; of other numbers the range from the least to the greatest becomes 0 to 255.
+        X: array (n, height, width) or (n, height, width, channels); a list of such images, maybe of several sizes, or
+            of Pillow's; a list of paths; or a folder with a subfolder of images for each class, and no y. Bytes are
+            taken as they are; of other numbers the range from the least to the greatest becomes 0 to 255.
         y: (n,) labels, or (n, labels) of 0 and 1 where an image may have several.
         sample_weight: (n,) non-negative; weights training and metric alike.
         groups: (n,) labels of images that belong together and are never split between training and validation.

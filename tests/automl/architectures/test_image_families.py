@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from automl.architectures.catalogue import FAMILIES, family
@@ -93,6 +94,20 @@ def test_images_are_standardised_by_channel_and_resized_by_means() -> None:
     )
     x = torch.tensor([[[[0, 10, 20, 20], [20, 10, 20, 40]]]], dtype=torch.uint8)
     torch.testing.assert_close(net.dense(x, x), torch.tensor([[[[0.0, 3.0]]]]))
+
+
+def test_a_body_that_is_primed_sees_some_images_as_it_will_be_fed_them() -> None:
+    class Primed(nn.Module):
+        def prime(self, x: torch.Tensor, targets: torch.Tensor) -> None:
+            self.seen = (x, targets, self.training)
+
+    net = ImageNetwork(Primed(), [100.0] * 3, [50.0] * 3, (4, 4))
+    images, codes = batch(1_200)
+    prime(net, images, codes, torch.arange(1_200), seed=0)
+    x, targets, training = net.body.seen
+    assert torch.equal(x, net.dense(images[:1_000], codes[:1_000]))
+    assert targets.tolist() == list(range(1_000))
+    assert (training, net.training) == (False, True)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 GRACE = 1.0
 """Seconds before the end of the search at which training stops by itself, to predict and to save …"""
-GRACE_ROWS, GRACE_IMAGES = 100_000, 500
-"""… and validation rows, or images, that take a second more."""
+GRACE_ROWS, GRACE_IMAGES, GRACE_PIXELS = 100_000, 500, 64 * 64
+"""… and validation rows, or images of so many pixels at most, that take a second more."""
 
 
 @dataclass(frozen=True)
@@ -150,8 +150,7 @@ def _search(
 
     limit = plan.time_limit
     deadline = None if limit is None else began + limit - _reserve(task, limit)
-    a_second = GRACE_ROWS if task.arrays.images is None else GRACE_IMAGES
-    grace = 0.0 if limit is None else min(GRACE + len(task.judged) / a_second, 0.1 * limit)
+    grace = 0.0 if limit is None else grace_of(task, limit)
     evaluator = plan.evaluator(task, folder, None if deadline is None else deadline - grace)
     optimizer = plan.optimizer(advice if plan.cells is None else plan.shared(task, folder))
 
@@ -215,6 +214,14 @@ def predicted_cost(history: History, proposal: Proposal) -> float | None:
     nearest = min((t.budget for t in same), key=lambda b: abs(np.log(b / proposal.budget)))
     costs = [t.cost for t in same if t.budget == nearest]
     return float(np.median(costs[-9:])) * max(1.0, proposal.budget / nearest)
+
+
+def grace_of(task: Task, limit: float) -> float:
+    """Seconds before the end of a search of `limit` seconds at which training stops by itself."""
+    a_second: float = GRACE_ROWS
+    if task.arrays.images is not None:  # networks for images of more pixels are narrower, up to a point
+        a_second = GRACE_IMAGES * min(1.0, GRACE_PIXELS / task.arrays.images[0, 0].size)
+    return min(GRACE + len(task.judged) / a_second, 0.1 * limit)
 
 
 def _reserve(task: Task, limit: float) -> float:

@@ -57,7 +57,7 @@ def make_plan(parameters: Any) -> Plan:
     n_jobs, threads = _jobs(p.n_jobs)
     n_trials = None if p.n_trials is None else _whole("n_trials", p.n_trials)
     time_limit = _positive("time_limit", p.time_limit, "seconds")
-    initial, early, given = _initial(space, settings, p.warm_start, images=p.images)
+    initial, early, given = _initial(space, families, settings, p.warm_start, images=p.images)
     return Plan(
         space=space,
         families=families,
@@ -159,7 +159,7 @@ def select_families(wanted: Any, settings: SpaceSettings) -> dict[str, Family]:
 
 
 def _initial(
-    space: Any, settings: SpaceSettings, warm_start: Any, *, images: bool
+    space: Any, families: Mapping[str, Family], settings: SpaceSettings, warm_start: Any, *, images: bool
 ) -> tuple[list[dict[str, Any]], int, int]:
     """What is tried first: the warm start, then the search space's own, without repetitions.
 
@@ -180,9 +180,11 @@ def _initial(
             )
         warm = list(warm_start)
     own = [c for c in settings.initial if legal(space, c)]
-    # Families that the search space does not begin with, a user's own, come early; a cheap trial comes first.
+    # A user's own families, and weights, come early; a cheap trial comes first. What the search space has, but does not
+    # begin with, is left to the search.
     named = {c[FAMILY] for c in own if FAMILY in c}
-    added = [{FAMILY: name} for name in getattr(space[FAMILY], "choices", ()) if name not in named]
+    usual = named.union(name for name in settings.families if not getattr(families.get(name), "weights", None))
+    added = [{FAMILY: name} for name in getattr(space[FAMILY], "choices", ()) if name not in usual]
     configurations: list[dict[str, Any]] = []
     early = [*warm, *own[:1], *added]
     for partial in [*early, *own[1:], {}]:

@@ -243,7 +243,7 @@ class AutoNet(BaseEstimator):
         targets, metric = self._targets(y)
         weight = check_weights(sample_weight, len(targets))
         ordered = is_splitter(self.resampling)  # it may go by the order and number of the rows, as in time series
-        rows, weight = (np.arange(len(targets)), weight) if ordered else counted_rows(weight, len(targets))
+        rows, weight = (slice(None), weight) if ordered else counted_rows(weight)
         metric.check(weighted=weight is not None)
         X = self._checked(X, reset=encoder is None)
         _check_lengths(X, targets, groups)

@@ -28,8 +28,8 @@ _PARAMETERS = PARAMETERS.replace(
 ).replace(
     "\n    Attributes\n",
     """    image_size : int or (int, int), default=None
-        Side, or height and width, in pixels, to which all images are resized. None: the size of most of them, or shrunk
-        to a longer side of 64 pixels.
+        Side, or height and width, in pixels, to which all images are resized. None: the size that half of them or more
+        have, else the medians of heights and widths; where the longer side is above 64 pixels, shrunk to that.
     weights : dict, default=None
         Name of a network of the family "torchvision", such as "resnet18", → local file of its weights (.safetensors, or
         a state dict by `torch.save`), which it begins with. None trains from scratch; nothing is downloaded.
@@ -121,8 +121,9 @@ class AutoNetImageClassifier(Classifier):
 
         Parameters
         ----------
-        X: array (n, height, width) or (n, height, width, channels) of bytes or other numbers; a list of such images of
-            several sizes; a list of paths; or a folder with a subfolder of images for each class, and no y.
+        X: array (n, height, width) or (n, height, width, channels); a list of such images, maybe of several sizes, or
+            of Pillow's; a list of paths; or a folder with a subfolder of images for each class, and no y. Bytes are
+            taken as they are; of other numbers the range from the least to the greatest becomes 0 to 255.
         y: (n,) labels, or (n, labels) of 0 and 1 where an image may have several.
         sample_weight: (n,) non-negative; weights training and metric alike.
         groups: (n,) labels of images that belong together and are never split between training and validation.

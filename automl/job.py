@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 GRACE = 1.0
 """Seconds before the end of the search at which training stops by itself, to predict and to save …"""
-GRACE_ROWS, GRACE_IMAGES = 100_000, 500
-"""… and validation rows, or images, that take a second more."""
+GRACE_ROWS, GRACE_IMAGES, GRACE_PIXELS = 100_000, 500, 64 * 64
+"""… and validation rows, or images of so many pixels at most, that take a second more."""
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,7 @@ def _search(
 
     limit = plan.time_limit
     deadline = None if limit is None else began + limit - _reserve(task, limit)
-    a_second = GRACE_ROWS if task.arrays.images is None else GRACE_IMAGES
-    grace = 0.0 if limit is None else min(GRACE + len(task.judged) / a_second, 0.1 * limit)
+    grace = 0.0 if limit is None else grace_of(task, limit)
     evaluator = plan.evaluator(task, folder, None if deadline is None else deadline - grace)
     optimizer = plan.optimizer(advice if plan.cells is None else plan.shared(task, folder))
 
@@ -214,6 +213,14 @@ def predicted_cost(history: History, proposal: Proposal) -> float | None:
     return float(np.median(costs[-9:])) * max(1.0, proposal.budget / nearest)
 
 
+def grace_of(task: Task, limit: float) -> float:
+    """Seconds before the end of a search of `limit` seconds at which training stops by itself."""
+    a_second: float = GRACE_ROWS
+    if task.arrays.images is not None:  # networks for images of more pixels are narrower, up to a point
+        a_second = GRACE_IMAGES * min(1.0, GRACE_PIXELS / task.arrays.images[0, 0].size)
+    return min(GRACE + len(task.judged) / a_second, 0.1 * limit)
+
+
 def _reserve(task: Task, limit: float) -> float:
     """Seconds kept for the ensemble and for reading the chosen models."""
     cells = CANDIDATES * greedy_rows(task) * task.outputs
@@ -244,5 +251,5 @@ def _hashed(arrays: Sequence[NDArray[Any]]) -> hashlib._Hash:
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(str((array.shape, array.dtype)).encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)  # no copy, as `tobytes` would be
     return digest

@@ -126,15 +126,15 @@ def check_weights(sample_weight: Any, rows: int) -> NDArray[np.float64] | None:
     return None if (weight == weight[0]).all() else weight
 
 
-def counted_rows(weight: NDArray[np.float64] | None, rows: int) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
-    """Rows to learn from and their weights: rows of weight 0 are left out.
+def counted_rows(weight: NDArray[np.float64] | None) -> tuple[NDArray[np.int64] | slice, NDArray[np.float64] | None]:
+    """Rows to learn from and their weights: rows of weight 0 are left out. All are a slice, which copies nothing.
 
     Whole-number weights of a tiny table are frequencies, carried out exactly: the rows are repeated.
     """
     if weight is None:
-        return np.arange(rows), None
+        return slice(None), None
     if weight.sum() <= FREQUENCY_ROWS and (weight == np.round(weight)).all():
-        return np.repeat(np.arange(rows), weight.astype(np.int64)), None
+        return np.repeat(np.arange(len(weight)), weight.astype(np.int64)), None
     kept = np.flatnonzero(weight)
     return kept, weight[kept] / weight[kept].mean()
 

@@ -67,8 +67,8 @@ class Family(Protocol):
 
     A module whose first weights or constants depend on the training rows has a method `prime(*inputs, targets)`. It
     is called once before the first step, in evaluation mode and without gradients, with what `forward` takes and the
-    targets as they are trained on. What it sets must be parameters or buffers of shapes that do not depend on rows:
-    a saved model is built and loaded without it.
+    targets as they are trained on: all rows of a table, or the first thousand images. What it sets must be parameters
+    or buffers of shapes that do not depend on rows: a saved model is built and loaded without it.
 
     Optional attributes
     -------------------

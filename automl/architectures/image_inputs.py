@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -38,7 +38,7 @@ class ImageNetwork(nn.Module):
         self.register_buffer("scale", 1 / torch.tensor(std).view(1, -1, 1, 1), persistent=False)
 
     def forward(self, images: Tensor, codes: Tensor) -> Tensor:
-        logits: Tensor = self.body(self.dense(images, codes))
+        logits: Tensor = self.body(*self.fed(images, codes))
         return logits
 
     def dense(self, images: Tensor, codes: Tensor) -> Tensor:
@@ -48,20 +48,9 @@ class ImageNetwork(nn.Module):
             x = F.interpolate(x, self.size, mode="area")
         return x.contiguous(memory_format=torch.channels_last)
 
-    @torch.no_grad()
-    def prime(self, images: Tensor, codes: Tensor, targets: Tensor, seed: int) -> None:
-        """Let the body see the training images before its first step, if it has a method `prime` (see `Family`).
-
-        Parameters
-        ----------
-        targets: as they are trained on. seed: of what it draws; torch's global generator is left as it was.
-        """
-        prime: Callable[..., None] | None = getattr(self.body, "prime", None)
-        if prime is None:
-            return
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            prime(images, targets)
+    def fed(self, images: Tensor, codes: Tensor) -> tuple[Tensor, ...]:
+        """What the body is called with."""
+        return (self.dense(images, codes),)
 
 
 def image_network(

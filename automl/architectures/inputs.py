@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,32 +120,18 @@ class TabularNet(nn.Module):
         self.members = members
 
     def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
-        logits: Tensor = self.body(numbers, codes) if self.front is None else self.body(self.front(numbers, codes))
+        logits: Tensor = self.body(*self.fed(numbers, codes))
         return logits
+
+    def fed(self, numbers: Tensor, codes: Tensor) -> tuple[Tensor, ...]:
+        """What the body is called with."""
+        return (numbers, codes) if self.front is None else (self.front(numbers, codes),)
 
     def dense(self, numbers: Tensor, codes: Tensor) -> Tensor:
         """What the body is fed, (…, width), where there is a front."""
         assert self.front is not None
         out: Tensor = self.front(numbers, codes)
         return out
-
-    @torch.no_grad()
-    def prime(self, numbers: Tensor, codes: Tensor, targets: Tensor, seed: int) -> None:
-        """Let the body see the training rows before its first step, if it has a method `prime` (see `Family`).
-
-        Parameters
-        ----------
-        targets: as they are trained on. seed: of what it draws; torch's global generator is left as it was.
-        """
-        prime: Callable[..., None] | None = getattr(self.body, "prime", None)
-        if prime is None:
-            return
-        mode = self.training
-        self.eval()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            prime(*((numbers, codes) if self.front is None else (self.front(numbers, codes),)), targets)
-        self.train(mode)
 
 
 def tabular_network(

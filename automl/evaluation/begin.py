@@ -20,6 +20,7 @@ from automl.evaluation.blueprints import ImageBlueprint
 from automl.evaluation.fitted import NetworkModel
 from automl.genotypes import inheritance as of_genotypes
 from automl.genotypes.network import Network
+from automl.training.data import rows_at_once
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     HandOn = Callable[[dict[str, Tensor], np.random.Generator, Tensor], tuple[dict[str, Tensor], bool]]
 
 BATCH = 512
-"""Rows by which norms are fitted."""
+"""Rows by which norms are fitted, at most."""
 
 
 def begin_with(
@@ -103,7 +104,8 @@ def _fed(network: AnyNetwork, part: nn.Module, rows: Rows) -> Tensor:
     hook = part.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     mode = network.training
     with torch.no_grad():
-        network.eval()(rows.numbers[:BATCH], rows.codes[:BATCH])
+        few = rows_at_once(rows.numbers, BATCH)
+        network.eval()(rows.numbers[:few], rows.codes[:few])
     network.train(mode)
     hook.remove()
     return seen[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from automl.architectures.prime import prime
 from automl.evaluation.at_resources import at_resources, judged_anew
 from automl.evaluation.begin import begin_with
+from automl.evaluation.blueprints import ImageBlueprint
 from automl.evaluation.effort import IMAGES, MIXED_IMAGES, TABLES, Pace, Work, affordable_epochs, forward_work
 from automl.evaluation.fidelity import Resources
 from automl.evaluation.fitted import Fitted, NetworkModel, TrialModel
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     from automl.evaluation.blueprints import AnyBlueprint, AnyNetwork
     from automl.search.trial import Trial
     from automl.task import Task
+
+PIXELS_A_STEP = 2**22
+"""Of the images of a batch, at most: 128 of 181×181, 16 of 512×512. Their activations must fit into memory."""
 
 
 def fit_networks(
@@ -66,6 +72,9 @@ def fit_networks(
         networks.append(_fresh(bought.blueprint, family, seed, data.train, ancestor, number))
         folds.append(data)
     recipe = Recipe(**{"epochs": epochs} | recipe_fields(trial.config, family, min(len(fold.train) for fold in folds)))
+    if isinstance(part.blueprint, ImageBlueprint):  # by the whole images: a checkpoint of smaller ones goes on
+        most = max(2, PIXELS_A_STEP // math.prod(part.blueprint.image[1:]))
+        recipe = replace(recipe, batch_size=min(recipe.batch_size, most))
     if seconds is not None and device == "cpu":
         # By the whole network: its schedule is that of a full run, whatever a smaller one would have time for.
         whole = networks if bought.blueprint == part.blueprint else [part.blueprint.build(family)] * len(networks)
@@ -108,7 +117,7 @@ def _fresh(
 ) -> AnyNetwork:
     """The network of fold `number` before its first step."""
     network = blueprint.build(family, seed)
-    network.prime(rows.numbers, rows.codes, rows.targets, seed)
+    prime(network, rows.numbers, rows.codes, rows.targets, seed)
     if ancestor is not None and ancestor.family == family.name:
         begin_with(network, blueprint, family, ancestor.folds[number], rows, seed)
     return network

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from automl.preprocessing.columns import Arrays
     from automl.task import Task
 
-COUNTED_AT_ONCE = 1_000
-"""Images whose values are counted at once."""
+COUNTED_AT_ONCE = 2**20
+"""Pixels whose values are counted at once."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,11 @@ def channel_statistics(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], tu
     """
     values = np.arange(256.0)
     mean, std = [], []
+    at_once = max(1, COUNTED_AT_ONCE // images[0, 0].size)
     for channel in range(images.shape[1]):
         counts = np.zeros(256)
-        for first in range(0, len(images), COUNTED_AT_ONCE):
-            counts += np.bincount(images[first : first + COUNTED_AT_ONCE, channel].ravel(), minlength=256)
+        for first in range(0, len(images), at_once):
+            counts += np.bincount(images[first : first + at_once, channel].ravel(), minlength=256)
         centre = float(counts @ values / counts.sum())
         spread = float(counts @ (values - centre) ** 2 / counts.sum()) ** 0.5
         mean.append(centre)

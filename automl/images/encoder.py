@@ -14,31 +14,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.errors import ArtefactError, DataError, SettingError
-from automl.images.files import Header, as_planes, headers, images_in, pixels
+from automl.images.files import Header, as_planes, headers, images_in, is_picture, pixels
 from automl.preprocessing.columns import Arrays
 
+MOST_CHANNELS = 4
+"""Beyond which what is last in a shape is taken for a width, where what is second could be channels."""
 MOST_SIDE = 64
 """Pixels of the longer side to which larger images are shrunk, unless a size is asked for: what CPUs train on."""
+OTHER_RANGE = 0.5
+"""Share of the range of the images of `fit` by which others may lie beyond it before a warning."""
+NUMBERS_AT_ONCE = 2**22
+"""Numbers that are converted at once: what that needs in between must not grow with the images."""
 FORMAT = 1
 
 Images = Any
-"""Array (n, height, width, channels), or a list of single images (height, width, channels), or a list of paths."""
+"""Array (n, height, width, channels), or a list of single images (height, width, channels), or a list of pictures,
+which are paths or Pillow's."""
 
 
 def checked_images(X: Any) -> Images:
-    """X as one array, as a list of arrays where sizes differ, or as a list of files.
+    """X as one array, as a list of arrays where sizes differ, or as a list of pictures.
 
     Parameters
     ----------
-    X: array (n, height, width) or (n, height, width, channels); a sequence of single images (arrays or Pillow's); a
-        sequence of paths, also as the only column of a frame; or a folder, all of whose images are meant, sorted.
+    X: array (n, height, width) or (n, height, width, channels); a sequence of single images, arrays or Pillow's; a
+        sequence of paths, also as the only column of a frame; the path of one image; or a folder, all of whose images
+        are meant, sorted.
 
     Raises
     ------
     DataError: it is none of these, or holds what is no number; the message has the shape and the cure.
     """
     if isinstance(X, str | os.PathLike):
-        return list(images_in(Path(X)))
+        place = Path(X)
+        return [place] if place.is_file() else list(images_in(place))
     if hasattr(X, "iloc"):
         X = _only_column(X)
     if isinstance(X, np.ndarray) and X.dtype != object and X.dtype.kind not in "US":
@@ -46,15 +55,15 @@ def checked_images(X: Any) -> Images:
     items = list(X) if hasattr(X, "__iter__") else None
     if not items:
         raise DataError(f"X holds no images: {type(X).__name__}; give an array (n, height, width[, channels]) or paths")
-    if all(isinstance(item, str | os.PathLike) for item in items):
-        return [Path(item) for item in items]
-    if any(isinstance(item, str | os.PathLike) for item in items):
-        raise DataError("X holds paths beside other things; give either paths or arrays")
+    pictures = [isinstance(item, str | os.PathLike) or is_picture(item) for item in items]
+    if all(pictures):
+        return [item if is_picture(item) else Path(item) for item in items]
+    if any(pictures):
+        raise DataError("X holds paths or pictures beside other things; give these or arrays")
     arrays = [np.asarray(item) for item in items]
-    shapes = {array.shape for array in arrays}
-    if len(shapes) == 1:
+    if len({array.shape for array in arrays}) == 1:
         return _checked_array(np.stack(arrays))
-    return [_checked_array(array[None])[0] for array in arrays]
+    return [_checked_image(array, place) for place, array in enumerate(arrays)]
 
 
 def _only_column(frame: Any) -> list[Any]:
@@ -70,18 +79,34 @@ def _checked_array(X: NDArray[Any]) -> NDArray[Any]:
     cure = "give images (n, height, width) or (n, height, width, channels)"
     if X.ndim == 2:
         raise DataError(
-            f"X has the shape {X.shape}, rows of a table; {cure}, such as X.reshape(-1, 8, 8), or use AutoNetClassifier"
+            f"X has the shape {X.shape}, rows of a table or one image; {cure}, such as X.reshape(-1, 8, 8) or X[None], "
+            "or use AutoNetClassifier"
         )
     if X.ndim not in (3, 4) or 0 in X.shape:
         raise DataError(f"X has the shape {X.shape}; {cure}")
-    if X.ndim == 4 and X.shape[1] in (1, 3) and X.shape[3] > 4:
+    if X.ndim == 4 and X.shape[1] <= MOST_CHANNELS < X.shape[3]:
         raise DataError(f"X has the shape {X.shape}, with the channels first; {cure}: X.transpose(0, 2, 3, 1)")
+    _check_numbers(X)
+    return X[..., None] if X.ndim == 3 else X
+
+
+def _checked_image(array: NDArray[Any], place: int) -> NDArray[Any]:
+    """(height, width, channels) of numbers; `place` is the image's among others of other shapes."""
+    if array.ndim not in (2, 3) or 0 in array.shape:
+        raise DataError(
+            f"image {place} of X has the shape {array.shape}; give each as (height, width) or (height, width, channels)"
+        )
+    _check_numbers(array[None], place)
+    return array[..., None] if array.ndim == 2 else array
+
+
+def _check_numbers(X: NDArray[Any], first: int = 0) -> None:
+    """Refuse what is no number; `first` is the place of the first of the images."""
     if X.dtype.kind not in "buif":
         raise DataError(f"X holds {X.dtype}, which are no pixels; give whole or floating-point numbers")
     if X.dtype.kind == "f" and not np.isfinite(X).all():
-        bad = np.flatnonzero(~np.isfinite(X).reshape(len(X), -1).all(axis=1))
+        bad = first + np.flatnonzero(~np.isfinite(X).reshape(len(X), -1).all(axis=1))
         raise DataError(f"Input X contains NaN or infinity, in {len(bad)} images, first in number {bad[0]}; mend them")
-    return X[..., None] if X.ndim == 3 else X
 
 
 @dataclass(frozen=True)
@@ -115,7 +140,8 @@ class ImageEncoder:
 
         Parameters
         ----------
-        size: side, or (height, width), of all images. None: as most are, or shrunk to a longer side of 64 pixels.
+        size: side, or (height, width), of all images. None: as half of them or more are, else the medians; shrunk to a
+            longer side of 64 pixels.
 
         Raises
         ------
@@ -123,7 +149,7 @@ class ImageEncoder:
         """
         found = _facts(X)
         size = _size(size) or _usual_size([(h.height, h.width) for h in found])
-        if _are_files(X):
+        if _are_pictures(X):
             return cls((3 if any(h.colour for h in found) else 1, *size), 0.0, 255.0)
         channels = Counter(array.shape[-1] for array in X)
         if len(channels) > 1:
@@ -131,7 +157,7 @@ class ImageEncoder:
                 f"images have {' and '.join(f'{n} channels ({k} images)' for n, k in channels.most_common())}; "
                 "give all the same number"
             )
-        low, high = (0.0, 255.0) if all(a.dtype == np.uint8 for a in X) else _range(X)
+        low, high = (0.0, 255.0) if _are_bytes(X) else _range(X)
         return cls((next(iter(channels)), *size), low, high)
 
     def transform(self, X: Images) -> Arrays:
@@ -141,39 +167,58 @@ class ImageEncoder:
         ------
         DataError: names what cannot be read or converted.
         """
-        channels, *size = self.image
-        height, width = size
+        channels, height, width = self.image
         found = _facts(X)
-        self._tell(found, files=_are_files(X))
-        if _are_files(X):
+        if _are_pictures(X):
+            self._tell(found, pictures=True)
             if channels not in (1, 3):
                 raise DataError(
                     f"the model was fitted on images of {channels} channels; files have 1 or 3; give arrays"
                 )
             return Arrays.of_images(pixels(X, channels, (height, width)))
-        if isinstance(X, np.ndarray) and X.shape[1:] == (height, width, channels):
-            return Arrays.of_images(np.ascontiguousarray(self._bytes(X).transpose(0, 3, 1, 2)))
-        out = np.empty((len(X), *self.image), dtype=np.uint8)
         for place, array in enumerate(X):
             if array.shape[-1] != channels:
                 raise DataError(
                     f"image {place} has {array.shape[-1]} channels, the model was fitted on {channels}; give as many"
                 )
-            out[place] = _resized(self._bytes(array), (height, width))
+        self._tell(found, pictures=False)
+        self._tell_range(X)
+        out = np.empty((len(X), *self.image), dtype=np.uint8)
+        if isinstance(X, np.ndarray) and X.shape[1:3] == (height, width):
+            at_once = max(1, NUMBERS_AT_ONCE // X[0].size)
+            for first in range(0, len(X), at_once):
+                part = slice(first, first + at_once)
+                out[part] = self._bytes(X[part]).transpose(0, 3, 1, 2)
+        else:
+            for place, array in enumerate(X):
+                out[place] = _resized(self._bytes(array), (height, width))
         return Arrays.of_images(out)
 
     def _bytes(self, values: NDArray[Any]) -> NDArray[np.uint8]:
         if values.dtype == np.uint8 and (self.low, self.high) == (0.0, 255.0):
             return values
-        share = (values.astype(np.float32) - self.low) / ((self.high - self.low) or 1.0)
+        share = (values.astype(np.float64) - self.low) / ((self.high - self.low) or 1.0)
         return np.round(np.clip(share, 0, 1) * 255).astype(np.uint8)
 
-    def _tell(self, found: Sequence[Header], *, files: bool) -> None:
+    def _tell_range(self, X: Sequence[NDArray[Any]] | NDArray[Any]) -> None:
+        """Warn of numbers that can hardly mean what those of `fit` did, such as 0 to 1 after 0 to 255."""
+        if _are_bytes(X) and (self.low, self.high) == (0.0, 255.0):
+            return
+        (low, high), span = _range(X), self.high - self.low
+        beyond = max(self.low - low, high - self.high) > OTHER_RANGE * span
+        if beyond or 0 < OTHER_RANGE * (high - low) < span / 255:
+            warnings.warn(
+                f"X holds numbers from {low:g} to {high:g}, the images of fit from {self.low:g} to {self.high:g}; "
+                "scale them alike, or what is predicted is nearly black or white",
+                stacklevel=2,
+            )
+
+    def _tell(self, found: Sequence[Header], *, pictures: bool) -> None:
         """Warn of images that are converted, with their number."""
         channels, height, width = self.image
         other = sum((h.height, h.width) != (height, width) for h in found)
         told = [f"{other} of {len(found)} images are resized to {height}×{width} pixels"] if other else []
-        if files:
+        if pictures:
             gray, alpha = sum(not h.colour for h in found), sum(h.alpha for h in found)
             if channels == 3 and gray:
                 told.append(f"{gray} are gray and become RGB")
@@ -197,18 +242,24 @@ class ImageEncoder:
         return cls((channels, height, width), values["low"], values["high"])
 
 
-def _are_files(X: Images) -> bool:
-    return not isinstance(X, np.ndarray) and isinstance(X[0], Path)
+def _are_pictures(X: Images) -> bool:
+    return not isinstance(X[0], np.ndarray)
+
+
+def _are_bytes(X: Images) -> bool:
+    return all(array.dtype == np.uint8 for array in ([X] if isinstance(X, np.ndarray) else X))
 
 
 def _facts(X: Images) -> list[Header]:
-    if _are_files(X):
+    if _are_pictures(X):
         return headers(X)
     return [Header(array.shape[0], array.shape[1], array.shape[2] > 1, False) for array in X]
 
 
 def _usual_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    height, width = max(Counter(sizes).items(), key=lambda item: (item[1], item[0]))[0]
+    (height, width), count = max(Counter(sizes).items(), key=lambda item: (item[1], item[0]))
+    if 2 * count < len(sizes):
+        height, width = (int(np.median(sides)) for sides in zip(*sizes, strict=True))
     factor = min(1.0, MOST_SIDE / max(height, width))
     return max(1, round(factor * height)), max(1, round(factor * width))
 

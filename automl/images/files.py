@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +19,25 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 ENDINGS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+PARTS = frozenset({"test", "testing", "train", "training", "val", "valid", "validation"})
+"""Names of folders that hold a part of a data set each, and no class."""
 GRAY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L"})
 """Pillow's names of what has one channel, beside transparency."""
+ORIENTATION, LYING = 0x0112, frozenset({5, 6, 7, 8})
+"""Number of EXIF's note of how a camera was held, and its values where height and width are exchanged."""
 SHOWN = 5
-"""Files that an error names."""
+"""Files that a message names."""
 _Out = TypeVar("_Out")
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of its image before it is decoded.
+    """What a picture is before it is decoded.
 
     Attributes
     ----------
-    height, width: in pixels. colour: whether it has more than one channel. alpha: whether it has transparency.
+    height, width: in pixels, as it is looked at. colour: whether it has more than one channel. alpha: whether it has
+        transparency.
     """
 
     height: int
@@ -43,50 +49,89 @@ class Header:
 def class_folders(folder: Path) -> tuple[list[Path], list[str]]:
     """The images of a folder that holds a subfolder for each class, and the class of each: sorted by both.
 
+    Files that are no images or lie in no subfolder are left out, with a warning; hidden ones without.
+
     Raises
     ------
-    DataError: there is no such folder, it has no subfolders, or one of them holds no image.
+    DataError: there is no such folder, it has no subfolders, these are the parts of a data set rather than classes, or
+    one of them holds no image.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder; give one that holds a subfolder of images for each class")
-    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    classes = [path for path in inside if path.is_dir()]
     if not classes:
         raise DataError(f"{folder} holds no subfolders; put the images of each class into one that is called as it is")
+    if len(classes) > 1 and all(path.name.lower() in PARTS for path in classes):
+        names = " and ".join(path.name for path in classes)
+        raise DataError(f"{folder} holds {names}, parts of a data set and no classes; give one of them, {classes[0]}")
     paths: list[Path] = []
     labels: list[str] = []
+    left_out = [path for path in inside if not path.is_dir()]
     for each in classes:
-        found = images_in(each)
+        found, others = _sorted_out(each)
         paths += found
         labels += [each.name] * len(found)
+        left_out += others
+    _tell(left_out, folder)
     return paths, labels
 
 
 def images_in(folder: Path) -> list[Path]:
     """All images in a folder and the folders in it, sorted; told by the endings of their names.
 
+    Other files are left out, with a warning; hidden ones without.
+
     Raises
     ------
-    DataError: there is none.
+    DataError: there is no such folder, or no image in it.
     """
-    found = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in ENDINGS and not path.name.startswith(".") and path.is_file()
-    )
-    if not found:
-        raise DataError(
-            f"{folder} holds no image; put some there, with a name ending in {', '.join(sorted(ENDINGS))}, or remove it"
-        )
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such file or folder; give an image or a folder of images")
+    found, others = _sorted_out(folder)
+    _tell(others, folder)
     return found
 
 
-def headers(paths: Sequence[Path]) -> list[Header]:
-    """What each file says of its image; DataError names those that are no images."""
-    return _each(paths, _header)
+def _sorted_out(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The images in a folder and below, sorted, and what else lies there; nothing hidden."""
+    images: list[Path] = []
+    others: list[Path] = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            (images if path.suffix.lower() in ENDINGS else others).append(path)
+    if not images:
+        raise DataError(
+            f"{folder} holds no image; put some there, with a name ending in {', '.join(sorted(ENDINGS))}, or remove it"
+        )
+    return images, others
 
 
-def pixels(paths: Sequence[Path], channels: int, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """(n, channels, height, width) of images in files, converted to so many channels (1 or 3) and resized.
+def _tell(left_out: Sequence[Path], folder: Path) -> None:
+    if left_out:
+        named = ", ".join(str(path.relative_to(folder)) for path in left_out[:SHOWN])
+        more = ", …" if len(left_out) > SHOWN else ""
+        warnings.warn(
+            f"{len(left_out)} files of {folder} are left out: by their names they are no images, or they lie in the "
+            f"folder of no class ({named}{more})",
+            stacklevel=3,
+        )
+
+
+def is_picture(item: object) -> bool:
+    """Whether it is an image of Pillow's."""
+    from PIL.Image import Image
+
+    return isinstance(item, Image)
+
+
+def headers(pictures: Sequence[Path | Image]) -> list[Header]:
+    """What each picture is, in a file or in memory; DataError names those files that are no images."""
+    return _each(pictures, lambda place: _header(pictures[place]))
+
+
+def pixels(pictures: Sequence[Path | Image], channels: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """(n, channels, height, width) of pictures, upright, converted to so many channels (1 or 3) and resized.
 
     Transparent parts are laid on white.
 
@@ -94,13 +139,18 @@ def pixels(paths: Sequence[Path], channels: int, size: tuple[int, int]) -> NDArr
     ------
     DataError: names the files that cannot be decoded, up to five, and counts them.
     """
-    out = np.empty((len(paths), channels, *size), dtype=np.uint8)
+    out = np.empty((len(pictures), channels, *size), dtype=np.uint8)
 
     def read(place: int) -> None:
-        with _opened(paths[place]) as image:
+        from PIL import ImageOps
+
+        with _opened(pictures[place]) as image:
+            image.draft(None, (2 * max(size), 2 * max(size)))  # JPEGs of many more pixels are decoded at a part of them
+            if "exif" in image.info:
+                ImageOps.exif_transpose(image, in_place=True)
             out[place] = as_planes(converted(image, channels), size)
 
-    _each(range(len(paths)), read, lambda place: paths[place])
+    _each(pictures, read)
     return out
 
 
@@ -135,37 +185,42 @@ def _has_alpha(image: Image) -> bool:
     return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
 
 
-def _header(path: Path) -> Header:
-    with _opened(path) as image:
-        return Header(image.height, image.width, image.mode not in GRAY_MODES, _has_alpha(image))
+def _header(picture: Path | Image) -> Header:
+    with _opened(picture) as image:
+        height, width = image.height, image.width
+        if "exif" in image.info and image.getexif().get(ORIENTATION) in LYING:
+            height, width = width, height
+        return Header(height, width, image.mode not in GRAY_MODES, _has_alpha(image))
 
 
-def _opened(path: Path) -> Image:
+def _opened(picture: Path | Image) -> Image:
     from PIL import Image as pillow
 
-    if not path.is_file():
+    if not isinstance(picture, Path):
+        return picture.copy()
+    if not picture.is_file():
         raise FileNotFoundError("there is no such file")
-    return pillow.open(path)
+    return pillow.open(picture)
 
 
-def _each(
-    items: Sequence[Any], work: Callable[[Any], _Out], path_of: Callable[[Any], Path] = lambda item: item
-) -> list[_Out]:
-    """The results for all items, by a thread a core; DataError names the files of those that fail."""
+def _each(pictures: Sequence[Path | Image], work: Callable[[int], _Out]) -> list[_Out]:
+    """The results for all places, by a thread a core; DataError names the pictures of those that fail."""
 
-    def tried(item: Any) -> _Out | str:
+    def tried(place: int) -> _Out | str:
         try:
-            return work(item)
+            return work(place)
         except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error and more
-            return f"{path_of(item)}: {str(error).strip() or type(error).__name__}"
+            picture = pictures[place]
+            name = str(picture) if isinstance(picture, Path) else f"number {place}"
+            return f"{name}: {str(error).strip() or type(error).__name__}"
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(pool.map(tried, items))
+        results = list(pool.map(tried, range(len(pictures))))
     failed = [result for result in results if isinstance(result, str)]
     if failed:
         more = f", and {len(failed) - SHOWN} more" if len(failed) > SHOWN else ""
         raise DataError(
-            f"{len(failed)} of {len(items)} images cannot be read ({'; '.join(failed[:SHOWN])}{more}); "
+            f"{len(failed)} of {len(pictures)} images cannot be read ({'; '.join(failed[:SHOWN])}{more}); "
             "mend or remove them"
         )
     return results  # type: ignore[return-value]  # none of them is an error

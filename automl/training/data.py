@@ -13,6 +13,8 @@ from automl.errors import DataError
 
 CHUNK_BYTES = 2**23
 """Batches are gathered this many bytes at a time: few index operations, and little memory beside the data."""
+IMAGES_AT_ONCE, PIXELS_AT_ONCE = 256, 2**20
+"""Images, and pixels of theirs, that go through a network at once where nothing is learned from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,25 @@ def batch_sizes(rows: int, batch_size: int) -> list[int]:
         steps -= 1
     each, more = divmod(rows, steps)
     return [each + 1] * more + [each] * (steps - more)
+
+
+def rows_at_once(numbers: Tensor, of_table: int) -> int:
+    """Rows that go through a network at once where nothing is learned from them, which bounds memory.
+
+    Fixed for a size of images, since results must not depend on the machine.
+
+    Parameters
+    ----------
+    numbers: rows of a table, or images (n, channels, height, width). of_table: how many where they are rows.
+
+    Examples
+    --------
+    >>> rows_at_once(torch.zeros(1, 3, 32, 32), 2048), rows_at_once(torch.zeros(1, 3, 512, 512), 2048)
+    (256, 4)
+    """
+    if numbers.dim() < 4:
+        return of_table
+    return max(1, min(IMAGES_AT_ONCE, PIXELS_AT_ONCE // (numbers.shape[-2] * numbers.shape[-1])))
 
 
 def _joined(tensors: Sequence[Tensor], device: str) -> Tensor:

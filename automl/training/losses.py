@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from automl.training.data import Batch, Rows
+from automl.training.data import Batch, Rows, rows_at_once
 
 Loss = Literal["cross_entropy", "squared"]
 
@@ -61,7 +61,6 @@ class ValidationRows:
 
     rows_at_once = 4096
     """Bounds the memory of the activations; fixed, since results must not depend on the machine."""
-    images_at_once = 256
 
     def __init__(self, rows: list[Rows], loss: Loss, device: str) -> None:
         most = max(len(r) for r in rows)
@@ -80,7 +79,7 @@ class ValidationRows:
     def losses(self, module: torch.nn.Module) -> list[float]:
         """Weighted mean loss of each member; the module is in evaluation mode."""
         total = torch.zeros(len(self.numbers), dtype=torch.float64, device=self.weights.device)
-        at_once = self.rows_at_once if self.numbers.dim() == 3 else self.images_at_once
+        at_once = rows_at_once(self.numbers[0], self.rows_at_once)
         for first in range(0, self.numbers.shape[1], at_once):
             part = slice(first, first + at_once)
             numbers, codes = self.numbers[:, part], self.codes[:, part]

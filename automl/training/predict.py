@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from automl.architectures.stacking import duplicate
+from automl.training.data import rows_at_once
 from automl.training.losses import Loss, mean_prediction
 
-ROWS_AT_ONCE, IMAGES_AT_ONCE = 2048, 256
-"""Bound memory; fixed, since results must not depend on the machine."""
+ROWS_AT_ONCE = 2048
+"""Bounds memory; fixed, since results must not depend on the machine."""
 
 
 @torch.inference_mode()
@@ -37,7 +38,7 @@ def predict(
     x, c = _tensor(numbers).cpu(), _tensor(codes).cpu()
     images = x.dim() == 4
     exact = duplicate(network).cpu().to(torch.float32 if images else torch.float64).eval()
-    step = IMAGES_AT_ONCE if images else ROWS_AT_ONCE
+    step = rows_at_once(x, ROWS_AT_ONCE)
     parts = [
         exact(x[i : i + step] if images else x[i : i + step].double(), c[i : i + step].long())
         for i in range(0, max(1, len(x)), step)

@@ -7,10 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 
 from automl import AutoNetClassifier, AutoNetImageClassifier, load
+from automl.architectures.family import ImageShape
+from automl.architectures.torchvision_networks import TorchvisionNetworks
+from automl.assemble import make_plan
 from automl.errors import DataError, SettingError
 
 DIGITS = load_digits()
@@ -87,6 +92,9 @@ def test_parameters_are_those_of_tables_and_two_more() -> None:
     assert clone(model).get_params() == model.get_params()
     more = set(AutoNetImageClassifier().get_params()) - set(AutoNetClassifier().get_params())
     assert more == {"image_size", "weights"}
+    documentation = str(AutoNetImageClassifier.__doc__)
+    assert "None: 0.2 held out, at most 3,000 images." in documentation
+    assert [name for name in model.get_params() if f"\n    {name} : " not in documentation] == []
 
 
 @pytest.mark.parametrize(
@@ -105,6 +113,21 @@ def test_what_cannot_be_learned_from_is_told_at_once(X: Any, y: Any, message: st
         classifier().fit(X, y)
 
 
+def test_reference_networks_are_among_the_first_only_with_weights_of_the_users(tmp_path: Path) -> None:
+    name = "shufflenet_v2_x0_5"
+    body: Any = TorchvisionNetworks().build(ImageShape(3, 224, 224, outputs=1000, rows=1), network=name)
+    torch.save(body.network.state_dict(), tmp_path / "weights.pth")
+    plain, given = (
+        make_plan(AutoNetImageClassifier(weights=weights)) for weights in (None, {name: tmp_path / "weights.pth"})
+    )
+    assert "torchvision" in plain.families
+    assert "torchvision" not in [c["family"] for c in plain.initial]
+    assert [c["family"] for c in given.initial][:2] == ["small_resnet", "torchvision"]
+    assert given.initial[1]["torchvision:network"] == name
+    alone = make_plan(AutoNetImageClassifier(families=["torchvision"]))
+    assert [c["torchvision:network"] for c in alone.initial] == ["resnet18"]
+
+
 def test_families_of_the_other_kind_are_refused() -> None:
     with pytest.raises(SettingError, match="'mlp' is for tables"):
         classifier(families=["mlp"]).fit(DIGITS.images[:20], DIGITS.target[:20])
@@ -119,6 +142,17 @@ def test_predicting_images_of_another_size_resizes_them_and_says_so(fitted: Auto
     with pytest.warns(UserWarning, match="10 of 10 images are resized to 8×8"):
         larger = fitted.predict_proba(twice)
     assert larger.shape == (10, 10)
+
+
+def test_one_image_is_predicted_as_among_others_from_an_array_a_list_a_picture_or_a_file(
+    fitted: AutoNetImageClassifier, tmp_path: Path
+) -> None:
+    expected = fitted.predict_proba(DIGITS.images[700:710])[:1]
+    picture = Image.fromarray(np.round(DIGITS.images[700] / 16 * 255).astype(np.uint8))
+    picture.save(tmp_path / "digit.png")
+    one = DIGITS.images[700]
+    for X in (one[None], [one], [one.tolist()], [picture], tmp_path / "digit.png", [str(tmp_path / "digit.png")]):
+        np.testing.assert_allclose(fitted.predict_proba(X), expected, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -13,10 +13,14 @@ from sklearn.model_selection import TimeSeriesSplit
 from automl import AutoNetClassifier, AutoNetRegressor
 from automl.assemble import make_plan
 from automl.errors import SearchFailed, SettingError
-from automl.job import predicted_cost
+from automl.job import grace_of, predicted_cost
+from automl.metrics import Metric
 from automl.plan import full_epochs
+from automl.preprocessing.columns import Arrays
+from automl.resampling import make_folds
 from automl.search.history import History
 from automl.search.trial import Proposal, Result, State, Trial
+from automl.task import Task
 from metalearn import Store
 
 RNG = np.random.default_rng(0)
@@ -34,6 +38,19 @@ def test_a_trial_is_expected_to_cost_what_its_family_cost_at_its_budget() -> Non
     assert predicted_cost(history, Proposal({"family": "mlp"}, 1.0)) == pytest.approx(6.0)
     assert predicted_cost(history, Proposal({"family": "mlp"}, 1 / 9)) == 2.0
     assert predicted_cost(history, Proposal({"family": "linear"}, 1.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("side", "limit", "seconds"),
+    [(32, 900, 1 + 100 / 500), (64, 900, 1 + 100 / 500), (256, 900, 1 + 100 * 16 / 500), (256, 30, 3)],
+)
+def test_training_ends_sooner_where_many_large_images_are_to_be_predicted(
+    side: int, limit: float, seconds: float
+) -> None:
+    y, metric = np.arange(500) % 2, Metric("neg_log_loss", np.arange(2))
+    images = np.broadcast_to(np.uint8(0), (500, 3, side, side))
+    task = Task(Arrays.of_images(images), (), y, None, metric, make_folds(0.2, y, classification=True))
+    assert grace_of(task, limit) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(("rows", "epochs"), [(100, 100), (8_000, 50), (10**6, 15)])

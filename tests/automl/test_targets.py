@@ -89,11 +89,14 @@ def test_wrong_weights_are_refused(wrong: Any) -> None:
 
 
 def test_small_whole_weights_are_repetitions_and_others_are_scaled_to_mean_one() -> None:
-    rows, weight = counted_rows(np.array([2.0, 0.0, 1.0]), 3)
-    assert (rows.tolist(), weight) == ([0, 0, 2], None)
-    rows, weight = counted_rows(np.array([1.5, 0.0, 0.5]), 3)
+    every = np.arange(3)
+    rows, weight = counted_rows(np.array([2.0, 0.0, 1.0]))
+    assert (every[rows].tolist(), weight) == ([0, 0, 2], None)
+    rows, weight = counted_rows(np.array([1.5, 0.0, 0.5]))
     assert weight is not None
-    assert (rows.tolist(), weight.tolist()) == ([0, 2], [1.5, 0.5])
+    assert (every[rows].tolist(), weight.tolist()) == ([0, 2], [1.5, 0.5])
+    rows, weight = counted_rows(None)
+    assert (every[rows].tolist(), weight) == ([0, 1, 2], None)
 
 
 def test_order_of_rows_follows_from_what_they_hold() -> None:

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from automl.architectures.catalogue import FAMILIES, family
 from automl.architectures.family import Family, Shape, native
 from automl.architectures.inputs import TabularNet, tabular_network
+from automl.architectures.prime import prime
 from automl.architectures.rates import parameter_rates
 from automl.errors import SettingError
 
@@ -134,8 +135,8 @@ def test_what_a_network_learns_from_the_rows_before_training_lies_in_weights_of_
             )
             y = targets if outputs == 3 else targets.float()
             before = torch.random.get_rng_state()
-            primed.prime(numbers, codes, y, seed=5)
-            same.prime(numbers, codes, y, seed=5)
+            prime(primed, numbers, codes, y, seed=5)
+            prime(same, numbers, codes, y, seed=5)
             assert torch.equal(torch.random.get_rng_state(), before)
             fresh.load_state_dict(primed.state_dict())
             out = primed.eval()(numbers, codes)
@@ -151,7 +152,7 @@ def test_tables_of_numbers_alone_or_of_categories_alone_are_enough(of: str | Fam
     for d, levels in ((5, []), (0, LEVELS)):
         net = tabular_network(of, config, numbers=d, levels=levels, outputs=3, rows=100)
         x, c = numbers[:, :d], codes[:, : len(levels)]
-        net.prime(x, c, targets, seed=0)
+        prime(net, x, c, targets, seed=0)
         assert torch.isfinite(net(x, c)).all()
 
 

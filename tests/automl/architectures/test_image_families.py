@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from automl.architectures.catalogue import FAMILIES, family
 from automl.architectures.family import ImageShape, native, takes_images
 from automl.architectures.image_inputs import ImageNetwork, image_network
+from automl.architectures.prime import prime
 from automl.architectures.rates import parameter_rates
 from automl.architectures.torchvision_networks import NETWORKS, TorchvisionNetworks
 from automl.errors import SettingError
@@ -94,6 +96,20 @@ def test_images_are_standardised_by_channel_and_resized_by_means() -> None:
     torch.testing.assert_close(net.dense(x, x), torch.tensor([[[[0.0, 3.0]]]]))
 
 
+def test_a_body_that_is_primed_sees_some_images_as_it_will_be_fed_them() -> None:
+    class Primed(nn.Module):
+        def prime(self, x: torch.Tensor, targets: torch.Tensor) -> None:
+            self.seen = (x, targets, self.training)
+
+    net = ImageNetwork(Primed(), [100.0] * 3, [50.0] * 3, (4, 4))
+    images, codes = batch(1_200)
+    prime(net, images, codes, torch.arange(1_200), seed=0)
+    x, targets, training = net.body.seen
+    assert torch.equal(x, net.dense(images[:1_000], codes[:1_000]))
+    assert targets.tolist() == list(range(1_000))
+    assert (training, net.training) == (False, True)
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_reference_networks_take_small_images_of_any_number_of_channels(name: str) -> None:
     body = TorchvisionNetworks().build(ImageShape(1, 8, 8, outputs=5, rows=10), network=name)
@@ -109,7 +125,7 @@ def test_local_weights_begin_all_but_the_layers_that_differ(tmp_path: Path) -> N
     net = image_network(
         made, {"network": name}, channels=3, size=(8, 8), mean=[0] * 3, std=[1] * 3, outputs=7, rows=9, seed=5
     )
-    net.prime(*batch(), torch.zeros(4), seed=0)
+    prime(net, *batch(), torch.zeros(4), seed=0)
     own, theirs = net.state_dict(), source.state_dict()
     assert torch.equal(own["body.network.conv1.0.weight"], theirs["body.network.conv1.0.weight"])
     assert own["body.network.fc.weight"].shape == (7, 1024)

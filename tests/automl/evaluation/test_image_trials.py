@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from automl.architectures.catalogue import family
+from automl.architectures.image_inputs import ImageNetwork
 from automl.evaluation import fit_networks
 from automl.evaluation.at_resources import scaled
 from automl.evaluation.begin import begin_with
@@ -109,6 +110,23 @@ def test_a_promoted_trial_at_a_higher_resolution_goes_on_from_its_weights(
     assert member.epoch == left.epoch == 2
     assert all(torch.equal(member.weights[name], left.weights[name]) for name in left.weights)
     assert member.best == {}
+
+
+def test_large_images_go_through_the_network_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    passed: list[tuple[bool, int]] = []
+    dense = ImageNetwork.dense
+
+    def noting(self: ImageNetwork, images: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        passed.append((self.training, len(images)))
+        return dense(self, images, codes)
+
+    monkeypatch.setattr("automl.evaluation.fit_networks.PIXELS_A_STEP", 6 * 64)
+    monkeypatch.setattr("automl.training.data.PIXELS_AT_ONCE", 5 * 64)
+    monkeypatch.setattr(ImageNetwork, "dense", noting)
+    (result,) = run(image_task(), tmp_path, trial())
+    assert result.state is State.DONE, result.error
+    assert max(n for training, n in passed if training) == 6  # of 36, by batches of 32 else
+    assert max(n for training, n in passed if not training) == 5  # of 12
 
 
 @pytest.mark.parametrize("axis", ["width", "cells", "rows"])

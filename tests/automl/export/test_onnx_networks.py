@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from automl.architectures.catalogue import FAMILIES, family
 from automl.architectures.family import Shape, is_network, native, takes_images
+from automl.architectures.prime import prime
 from automl.evaluation.blueprints import Blueprint
 from automl.evaluation.fitted import NetworkModel
 from automl.evaluation.target import Target
@@ -44,7 +45,7 @@ def network(of: Any, arrays: Arrays, outputs: int, seed: int = 0, config: dict[s
     blueprint = Blueprint(chosen, preparer.width, tuple(n - 1 for n in levels), outputs, len(arrays))
     made = blueprint.build(family(of), seed)
     numbers, codes = torch.from_numpy(preparer.transform(arrays)), torch.from_numpy(arrays.codes.astype(np.int64))
-    made.prime(numbers, codes, torch.from_numpy(np.arange(len(arrays)) % max(outputs, 2)), seed)
+    prime(made, numbers, codes, torch.from_numpy(np.arange(len(arrays)) % max(outputs, 2)), seed)
     with torch.no_grad():
         made.train()(numbers, codes)  # batch norms see the rows, too
     return NetworkModel(made.eval(), blueprint, preparer, Target(outputs))

@@ -43,7 +43,56 @@ def test_other_numbers_are_spread_from_the_least_to_the_greatest(values: Any, ex
 
 def test_what_lies_outside_the_range_of_fit_is_clipped() -> None:
     encoder = ImageEncoder.fit(checked_images(np.array([[[0.0, 10.0]]])))
-    assert encoder.transform(checked_images(np.array([[[-5.0, 20.0]]]))).images.ravel().tolist() == [0, 255]
+    assert encoder.transform(checked_images(np.array([[[-5.0, 15.0]]]))).images.ravel().tolist() == [0, 255]
+
+
+def test_numbers_of_another_range_than_those_of_fit_are_warned_of() -> None:
+    shares = np.linspace(0, 1, 64).reshape(1, 8, 8)
+    whole = np.round(255 * shares).astype(np.uint8)
+    for fitted, other, told in (
+        (shares, whole, "0 to 255, the images of fit from 0 to 1"),
+        (whole, shares, "0 to 1, the images of fit from 0 to 255"),
+    ):
+        encoder = ImageEncoder.fit(checked_images(fitted))
+        with pytest.warns(UserWarning, match=told):
+            encoder.transform(checked_images(other))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("error", "X holds")
+            encoder.transform(checked_images(fitted))
+            encoder.transform(checked_images(fitted[:, :2]))  # a dark image
+
+
+def test_floating_point_images_are_converted_in_parts_that_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    X = np.random.default_rng(0).random((7, 4, 5, 3))
+    whole = encoded(X)
+    monkeypatch.setattr("automl.images.encoder.NUMBERS_AT_ONCE", 2 * 4 * 5 * 3)
+    assert np.array_equal(encoded(X), whole)
+    span = X.max() - X.min()
+    assert np.array_equal(whole, np.round((X - X.min()) / span * 255).astype(np.uint8).transpose(0, 3, 1, 2))
+
+
+def test_images_of_all_sizes_become_as_their_middle_one() -> None:
+    X = [np.zeros((4 + k, 20 - 2 * k), np.uint8) for k in range(7)]
+    with pytest.warns(UserWarning, match="6 of 7 images are resized to 7×14"):
+        assert encoded(X).shape == (7, 1, 7, 14)
+
+
+def test_pictures_in_memory_are_as_those_in_files(tmp_path: Path) -> None:
+    paths, _ = class_folders(write(tmp_path, 4, channels=3))
+    pictures = [Image.open(path) for path in paths]
+    assert np.array_equal(encoded(pictures), encoded(paths))
+    gray = [picture.convert("P") for picture in pictures[:2]]  # numbers of colours, which are no brightness
+    encoder = ImageEncoder.fit(checked_images(pictures))
+    assert np.abs(encoder.transform(checked_images(gray)).images.astype(int) - encoded(paths[:2])).mean() < 30
+    assert encoder.transform(checked_images(np.array(paths[:1], dtype=str))).images.shape == (1, 3, 8, 8)
+
+
+def test_the_path_of_one_image_is_enough_to_predict_it(tmp_path: Path) -> None:
+    paths, _ = class_folders(write(tmp_path, 4))
+    assert checked_images(str(paths[0])) == [paths[0]]
+    with pytest.raises(DataError, match="no such file or folder"):
+        checked_images(tmp_path / "gone.png")
 
 
 def test_arrays_of_several_sizes_are_resized_with_their_number_told() -> None:
@@ -67,12 +116,15 @@ def test_large_images_are_shrunk_to_64_pixels_unless_a_size_is_asked_for() -> No
     [
         (np.zeros((4, 64)), r"\(4, 64\), rows of a table.*reshape"),
         (np.zeros((4, 3, 32, 32)), r"channels first.*transpose"),
+        (np.zeros((4, 4, 32, 32)), r"channels first.*transpose"),
         (np.zeros((0, 8, 8)), "shape"),
         (np.full((2, 2, 2), np.nan), "2 images, first in number 0"),
         (np.array([[["a"]]]), "paths|pixels|X"),
         ([], "no images"),
         ([np.zeros((4, 4, 3)), np.zeros((4, 4, 1))], "3 channels.*1 channels"),
         (["a.png", np.zeros((2, 2))], "beside"),
+        ([np.zeros((4, 4)), np.zeros(16)], r"image 1 of X has the shape \(16,\)"),
+        ([np.zeros((4, 4)), np.full((5, 5), np.nan)], "first in number 1"),
     ],
 )
 def test_what_is_no_images_is_refused_with_its_shape_and_the_cure(X: Any, message: str) -> None:
@@ -106,6 +158,27 @@ def test_folders_that_hold_nothing_are_named(tmp_path: Path) -> None:
         images_in(folder / "empty")
 
 
+def test_what_a_folder_holds_beside_images_of_classes_is_left_out_and_named(tmp_path: Path) -> None:
+    folder = write(tmp_path / "data", 4)
+    for name in ("loose.png", "class0/notes.txt", "class0/.ipynb_checkpoints/000.png", "class1/more/deep.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes((folder / "class0/000.png").read_bytes())
+    with pytest.warns(UserWarning, match=r"2 files of .* are left out.*\(loose.png, class0/notes.txt\)"):
+        paths, labels = class_folders(folder)
+    assert [(path.name, label) for path, label in zip(paths, labels, strict=True)] == [
+        *(("000.png", "class0"), ("002.png", "class0")),
+        *(("001.png", "class1"), ("003.png", "class1"), ("deep.png", "class1")),
+    ]
+
+
+def test_folders_of_training_and_test_images_are_no_classes(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        write(tmp_path / part, 4)
+    with pytest.raises(DataError, match=r"holds test and train, parts of a data set.*give one of them"):
+        class_folders(tmp_path)
+    assert class_folders(tmp_path / "train")[1] == ["class0", "class0", "class1", "class1"]
+
+
 def test_files_that_cannot_be_read_are_named_and_counted(tmp_path: Path) -> None:
     paths, _ = class_folders(write(tmp_path, 8, size=40))
     whole = paths[0].read_bytes()
@@ -126,6 +199,25 @@ def test_gray_beside_colour_becomes_rgb_and_transparent_parts_white(tmp_path: Pa
     with pytest.warns(UserWarning, match="1 are gray and become RGB, 1 are transparent and are laid on white"):
         images = encoded([tmp_path / f"{name}.png" for name in modes])
     assert images[:, :, 0, 0].tolist() == [[200, 200, 200], [200, 0, 0], [255, 255, 255]]
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp"])
+def test_pictures_of_a_camera_that_lay_on_its_side_stand_upright(ending: str, tmp_path: Path) -> None:
+    seen = np.zeros((24, 48), np.uint8)
+    seen[:, :24] = 240  # its left half is what the top will be
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be turned clockwise by 90°
+    Image.fromarray(seen).save(tmp_path / f"photo.{ending}", exif=turned)
+    (upright,) = encoded([tmp_path / f"photo.{ending}"])[:, 0]
+    assert upright.shape == (48, 24)
+    assert upright[:20].min() > 200 > 40 > upright[28:].max()
+
+
+def test_photographs_of_many_pixels_become_means_of_them(tmp_path: Path) -> None:
+    Image.fromarray(np.kron([[30, 120], [200, 250]], np.ones((400, 400))).astype(np.uint8)).save(tmp_path / "photo.jpg")
+    with pytest.warns(UserWarning, match="64×64"):
+        (shrunk,) = encoded([tmp_path / "photo.jpg"])[:, 0]
+    np.testing.assert_allclose(shrunk[[16, 16, 48, 48], [16, 48, 16, 48]], [30, 120, 200, 250], atol=2)
 
 
 def test_sixteen_bits_of_gray_are_scaled_and_not_clipped(tmp_path: Path) -> None:

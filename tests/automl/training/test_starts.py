@@ -11,8 +11,9 @@ import torch
 from small_runs import folds
 from torch import nn
 
-from automl.architectures.inputs import tabular_network
+from automl.architectures.inputs import TabularNet, tabular_network
 from automl.architectures.learned_start import LearnedStart
+from automl.architectures.prime import prime
 from automl.architectures.starts import load_start, save_start
 from automl.errors import ArtefactError, SettingError
 from automl.training.data import Rows
@@ -98,7 +99,7 @@ def test_a_rate_that_is_too_large_is_told() -> None:
 # In a fit
 
 
-def network(of: str | LearnedStart, seed: int, width: int = 16) -> nn.Module:
+def network(of: str | LearnedStart, seed: int, width: int = 16) -> TabularNet:
     return tabular_network(
         of, {**CONFIG, "max_units": width}, numbers=4, levels=[3, 20], outputs=2, rows=100, seed=seed
     )
@@ -121,7 +122,7 @@ def test_networks_of_equal_shape_begin_with_the_learned_weights_and_others_as_ev
     rows = folds()[0].train
     for width, seed in ((16, 5), (8, 1)):
         made, plain = network(started, 1, width), network("mlp", seed, width)
-        made.prime(rows.numbers, rows.codes, rows.targets, 0)  # type: ignore[operator]
+        prime(made, rows.numbers, rows.codes, rows.targets, 0)
         found = {name.replace("body.body.", "body."): tensor for name, tensor in made.state_dict().items()}
         here = {name: tensor for name, tensor in plain.state_dict().items() if name.startswith("body.")}
         assert all(torch.equal(found[name], tensor) for name, tensor in here.items())

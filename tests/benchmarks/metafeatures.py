@@ -8,8 +8,8 @@ each computed on 67 % of the rows by a split that is not known. It was not strat
 class lie about what is expected as those of random parts do, which is printed. So a value should lie within the range
 of ours on 100 random parts of so many rows, but for one in fifty of those that vary. Sets are matched by name, rows and
 columns; landmarks and components were not published. Its moments are of the columns after one-hot encoding, ours of the
-numeric columns alone: so the same function is applied to what was encoded. Where a set was published with other types of
-columns, other gaps or with constant columns (which ours leaves out), what depends on them is counted apart.
+numeric columns alone: so the same function is applied to what was encoded. Where a set was published with other types
+of columns, other gaps or with constant columns (which ours leaves out), what depends on them is counted apart.
 
 pymfe (Alcobaça et al. 2020) gives features of whole tables; those that it defines as auto-sklearn does must be equal,
 and landmarks, whose folds are its own, near.

@@ -10,9 +10,9 @@ which no search and no training has seen, give the accuracies.
 
 * `tau`: Kendall's τ between the accuracy with shared weights and that of the cell trained alone, over 40 random cells.
 * `derived`: the best cell of each method, trained alone, beside 10 random cells that are trained equally.
-* `collapse`: skip connections epoch by epoch of plain DARTS and of those that are kept from them. `--images` is a zip of
-  `train/CLASS/….jpg`, reduced to 16×16, or digits where it is left out; `--data` holds `nats_tss.csv` (see `nas.py`),
-  which tells what accuracy each found cell has on CIFAR-10 after 200 epochs.
+* `collapse`: skip connections epoch by epoch of plain DARTS and of those that are kept from them. `--images` is a zip
+  of `train/CLASS/….jpg`, reduced to 16×16, or digits where it is left out; `--data` holds `nats_tss.csv` (see
+  `nas.py`), which tells what accuracy each found cell has on CIFAR-10 after 200 epochs.
 """
 
 from __future__ import annotations

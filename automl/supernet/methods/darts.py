@@ -4,10 +4,10 @@ Liu, Simonyan & Yang (2019), "DARTS: Differentiable Architecture Search", ICLR, 
 are those of the paper but for the rate of α: theirs, 3e-4, is for some 20,000 steps on 25,000 images, and so few images
 as are common here give some hundred, in which α would hardly move.
 
-Against its collapse to skip connections, every edge has one more of them while the search goes on: Chu, Wang, Zhang, Lu,
-Wei & Yan (2021), "DARTS-: Robustly Stepping Out of Performance Collapse Without Indicators", ICLR, arXiv:2009.01027. It
-helps the others to learn, so that the one that can be chosen gains nothing by that. Where a skip connection has weights,
-in reduction cells, both share them.
+Against its collapse to skip connections, every edge has one more of them while the search goes on: Chu, Wang, Zhang,
+Lu, Wei & Yan (2021), "DARTS-: Robustly Stepping Out of Performance Collapse Without Indicators", ICLR,
+arXiv:2009.01027. It helps the others to learn, so that the one that can be chosen gains nothing by that. Where a skip
+connection has weights, in reduction cells, both share them.
 """
 
 from __future__ import annotations

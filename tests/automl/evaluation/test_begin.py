@@ -24,7 +24,7 @@ from automl.genotypes.chain import Chain
 from automl.genotypes.genotype import build
 from automl.genotypes.layers import Layer
 from automl.genotypes.morphs import Morph
-from automl.search.trial import Proposal, State, Trial
+from automl.search.trial import BRED_BRACKET, Proposal, State, Trial
 from automl.training.data import FoldData, Rows
 from automl.training.loop import fit
 from automl.training.recipe import Recipe
@@ -35,7 +35,7 @@ STILL = {"train:learning_rate": 1e-4, "mlp:dropout": 0.0}
 
 def bred(name: str, number: int, parent: int, **config: Any) -> Trial:
     made = make_trial(name, number, **config)
-    return replace(made, proposal=Proposal(made.config, parent=parent))
+    return replace(made, proposal=Proposal(made.config, bracket=BRED_BRACKET, parent=parent))
 
 
 def losses(folder: Path, *trials: Trial, **settings: Any) -> list[float]:

@@ -2,11 +2,13 @@
 
 Real et al. (2017), arXiv:1703.01041, section 3.3: children inherit every weight whose name and shape match. Where
 morphisms lead from one configuration to the other, the child computes what its parent does (Elsken, Metzen & Hutter
-2017, arXiv:1711.04528).
+2017, arXiv:1711.04528). A smaller child cannot: it first learns from its parent (Elsken, Metzen & Hutter 2019,
+arXiv:1804.09081, section 3).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from automl.evaluation.blueprints import ImageBlueprint
 from automl.evaluation.fitted import NetworkModel
 from automl.genotypes import inheritance as of_genotypes
 from automl.genotypes.network import Network
+from automl.training.distillation import distil
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
 BATCH = 512
 """Rows by which norms are fitted."""
+TAUGHT, LESSONS = 2048, 8192
+"""Rows on which a parent is asked, at most, and rows that its child learns from in all, repeated ones counted."""
 
 
 def begin_with(
@@ -62,7 +67,15 @@ def begin_with(
     part.load_state_dict(_below(prefix, own))
     made, exact = hand_on(_below(prefix, weights), np.random.default_rng(seed), batch)
     part.load_state_dict(made)
+    teacher = _grown_part(theirs)[0]
+    if not exact and _size(part) < _size(teacher):
+        inputs = torch.cat([_fed(network, part, rows, first) for first in range(0, min(TAUGHT, len(rows)), BATCH)])
+        distil(part, teacher, inputs, epochs=math.ceil(LESSONS / len(inputs)), seed=seed)
     return exact
+
+
+def _size(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _grown_part(network: AnyNetwork) -> tuple[nn.Module, str]:
@@ -97,13 +110,13 @@ def _hand_on(network: Any, part: Any, blueprint: AnyBlueprint, family: Family, p
     )
 
 
-def _fed(network: AnyNetwork, part: nn.Module, rows: Rows) -> Tensor:
-    """What the part is fed of some rows."""
+def _fed(network: AnyNetwork, part: nn.Module, rows: Rows, first: int = 0) -> Tensor:
+    """What the part is fed of some rows, from the first named on."""
     seen: list[Tensor] = []
     hook = part.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     mode = network.training
     with torch.no_grad():
-        network.eval()(rows.numbers[:BATCH], rows.codes[:BATCH])
+        network.eval()(rows.numbers[first : first + BATCH], rows.codes[first : first + BATCH])
     network.train(mode)
     hook.remove()
     return seen[0]

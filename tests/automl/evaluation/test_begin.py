@@ -55,9 +55,9 @@ def test_a_wider_child_begins_where_its_parent_ended(tmp_path: Path) -> None:
 
 
 def test_a_smaller_child_learns_from_its_parent_before_it_is_trained(tmp_path: Path) -> None:
-    parent = make_trial("mlp", 0, **{"mlp:dropout": 0.0, "train:learning_rate": 0.03})
-    child = bred("mlp", 1, 0, **{"mlp:max_units": 8, **STILL})
-    scratch = make_trial("mlp", 2, **{"mlp:max_units": 8, **STILL})
+    parent = make_trial("mlp", 0, **{"mlp:dropout": 0.0, "mlp:max_units": 32, "train:learning_rate": 0.03})
+    child = bred("mlp", 1, 0, **{"mlp:max_units": 16, **STILL})
+    scratch = make_trial("mlp", 2, **{"mlp:max_units": 16, **STILL})
     of_parent, of_child, of_scratch = losses(tmp_path, parent, child, scratch)
     assert of_child - of_parent < 0.5 * (of_scratch - of_parent)
     assert losses(tmp_path / "again", parent, child) == [of_parent, of_child]

@@ -336,7 +336,7 @@ def test_a_branch_is_recognised_from_parent_and_child_alone(merge: str, layer: i
 @pytest.mark.parametrize("family", ["chain", "branches", "edge_cell", "cells"])
 def test_most_children_of_five_morphs_are_recognised_without_being_told_of_them(family: str) -> None:
     found, shape = [], SPACES[family][1]
-    for seed in range(8):
+    for seed in range(16):
         rng, parent = np.random.default_rng(seed), drawn(family, seed, "widen")
         child = parent
         for _ in range(LENGTH):

@@ -7,15 +7,19 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.search.rank_correlation import rank_correlations
-from automl.search.trial import State, Trial
+from automl.search.trial import BRED_BRACKET, INITIAL_BRACKET, State, Trial
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from automl.plan import Plan
+
+PLACES = MappingProxyType({INITIAL_BRACKET: "initial", BRED_BRACKET: "bred from another"})
+"""What brackets below 0 hold."""
 
 
 @contextmanager
@@ -74,7 +78,7 @@ class Board:
         running = [t for t in trials if t.state is State.RUNNING]
         if running:
             last = running[-1].proposal
-            place = "initial" if last.bracket < 0 else f"bracket {last.bracket}, rung {last.rung}"
+            place = PLACES.get(last.bracket, f"bracket {last.bracket}, rung {last.rung}")
             grid.add_row("rung", f"{place}, budget {last.budget:.3g}")
         best = self.incumbent
         if best is not None:

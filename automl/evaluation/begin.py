@@ -2,11 +2,13 @@
 
 Real et al. (2017), arXiv:1703.01041, section 3.3: children inherit every weight whose name and shape match. Where
 morphisms lead from one configuration to the other, the child computes what its parent does (Elsken, Metzen & Hutter
-2017, arXiv:1711.04528).
+2017, arXiv:1711.04528). A smaller child cannot: it first learns from its parent (Elsken, Metzen & Hutter 2019,
+arXiv:1804.09081, section 3).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ from automl.evaluation.fitted import NetworkModel
 from automl.genotypes import inheritance as of_genotypes
 from automl.genotypes.network import Network
 from automl.training.data import rows_at_once
+from automl.training.distillation import distil
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 
 BATCH = 512
 """Rows by which norms are fitted, at most."""
+TAUGHT, LESSONS = 2048, 8192
+"""Rows on which a parent is asked, at most, and rows that its child learns from in all, repeated ones counted."""
 
 
 def begin_with(
@@ -59,11 +64,21 @@ def begin_with(
     if hand_on is None:
         return False
     # Morphisms go from fresh weights of that part; what stands before it has been taken by name.
-    batch = _fed(network, part, rows)
+    at_once = rows_at_once(rows.numbers, BATCH)
+    batch = _fed(network, part, rows, slice(at_once))
     part.load_state_dict(_below(prefix, own))
     made, exact = hand_on(_below(prefix, weights), np.random.default_rng(seed), batch)
     part.load_state_dict(made)
+    teacher = _grown_part(theirs)[0]
+    if not exact and _size(part) < _size(teacher):
+        starts = range(0, min(TAUGHT, len(rows)), at_once)
+        inputs = torch.cat([_fed(network, part, rows, slice(i, i + at_once)) for i in starts])
+        distil(part, teacher, inputs, epochs=math.ceil(LESSONS / len(inputs)), seed=seed)
     return exact
+
+
+def _size(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _grown_part(network: AnyNetwork) -> tuple[nn.Module, str]:
@@ -98,14 +113,13 @@ def _hand_on(network: Any, part: Any, blueprint: AnyBlueprint, family: Family, p
     )
 
 
-def _fed(network: AnyNetwork, part: nn.Module, rows: Rows) -> Tensor:
+def _fed(network: AnyNetwork, part: nn.Module, rows: Rows, some: slice) -> Tensor:
     """What the part is fed of some rows."""
     seen: list[Tensor] = []
     hook = part.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     mode = network.training
     with torch.no_grad():
-        few = rows_at_once(rows.numbers, BATCH)
-        network.eval()(rows.numbers[:few], rows.codes[:few])
+        network.eval()(rows.numbers[some], rows.codes[some])
     network.train(mode)
     hook.remove()
     return seen[0]

@@ -22,6 +22,8 @@ from automl.genotypes.morphs import Link
 from automl.genotypes.plan import Plan, Step
 
 NEW, ZERO = -1, -2
+PARTS = (0.75, 0.25)
+"""What a layer and its copy give of what the layer gave: the sum is exact in floating point."""
 Origin = NDArray[np.int64]
 WEIGHTED = ("conv", "linear", "norm", "scale")
 POOLS = ("max_pool", "avg_pool", "global_pool")
@@ -53,13 +55,15 @@ class Taken:
     ----------
     source: name of the parent's step; empty for a new step.
     inputs, outputs: channels of the parent for those of the child, −1 for new ones.
-    how: "copy", "identity", "zero" (a norm), "one" (a scale) or "half".
+    how: "copy", "identity", "zero" (a norm) or "one" (a scale).
+    share: of what the source gives, where the child has it twice.
     """
 
     source: str
     inputs: Origin
     outputs: Origin
     how: str = "copy"
+    share: float = 1.0
 
 
 @dataclass
@@ -107,6 +111,13 @@ class Correspondence:
             if s.kind == kind and s.name in self.taken and self.taken[s.name].how == how
         ]
 
+    def _share(self, layer: int | None) -> float:
+        """Of what its source gives, that a layer gives: parts of one source are unequal, as equal ones stay equal."""
+        if layer is None or layer not in self.link.shared:
+            return 1.0
+        same = [i for i in sorted(self.link.shared) if self.link.layers[i] == self.link.layers[layer]]
+        return PARTS[same.index(layer)]
+
     # Values
 
     def _value(self, place: int, step: Step, inputs: list[Value]) -> Value:
@@ -132,13 +143,14 @@ class Correspondence:
         if step.name in self.link.zeroed:
             self.taken[step.name] = Taken("", given.origin, given.origin, "zero")
             return _zero(step)
-        if step.name in self.link.opened:
-            self.taken[step.name] = Taken("", given.origin, given.origin, "one")
-            return given
         if layer in self.link.identities:
             self.taken[step.name] = Taken("", given.origin, given.origin, "identity")
             return given
         source = self._sources.get(step.name)
+        if source is None and step.kind == "scale" and given.step != ZERO and given.factor != 1.0:
+            # A part of what stood last in its sum, and had no scale there.
+            self.taken[step.name] = Taken("", given.origin, given.origin, "one")
+            return given
         if source is None or given.step != self._canonical[self.parent.steps[source].inputs[0]]:
             return _zero(step) if step.kind == "scale" and source is None else _new(step)
         theirs = self.parent.steps[source]
@@ -154,9 +166,11 @@ class Correspondence:
         if self.link.exact and len(read) < self.parent.steps[theirs.inputs[0]].shape[0]:  # a channel is missing
             return _new(step)
         outputs = self._map(place, step, theirs) if dense else given.origin
-        half = layer in self.link.halved and _ends(self.child.steps, place)
-        self.taken[step.name] = Taken(theirs.name, given.origin, outputs, "half" if half else "copy")
-        return Value(source, outputs, given.factor * (0.5 if half else 1.0))
+        if outputs.max(initial=NEW) >= theirs.shape[0]:  # it is summed with what comes from a wider layer
+            return _new(step)
+        share = self._share(layer) if _ends(self.child.steps, place) else 1.0
+        self.taken[step.name] = Taken(theirs.name, given.origin, outputs, share=share)
+        return Value(source, outputs, given.factor * share)
 
     def _sum(self, step: Step, inputs: list[Value]) -> Value:
         shares: dict[int, float] = {}

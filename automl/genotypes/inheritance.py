@@ -1,9 +1,11 @@
 """Weights handed from a parent's network to its child's, so that the child computes what its parent does.
 
 Chen, Goodfellow & Shlens (2016), "Net2Net", arXiv:1511.05641, section 2: a wider layer repeats some of its units, and
-what reads them divides its weights by how often they occur; a deeper network gets the identity. Layers behind a batch
-norm that begin as the identity need its statistics from some inputs. Otherwise by name and shape (Real et al. 2017,
-"Large-Scale Evolution of Image Classifiers", arXiv:1703.01041, section 3.3).
+what reads them shares its weights out among them; a deeper network gets the identity. There the shares are equal and
+noise is added, since units that are read alike learn alike and stay copies; here they are unequal, which changes
+nothing that is computed. Layers behind a batch norm that begin as the identity need its statistics from some inputs.
+Otherwise by name and shape (Real et al. 2017, "Large-Scale Evolution of Image Classifiers", arXiv:1703.01041, section
+3.3).
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from torch import Tensor, nn
 from automl.errors import GenotypeError
 from automl.genotypes.correspondence import Correspondence, Origin, Taken, sources
 from automl.genotypes.genotype import build
-from automl.genotypes.morphs import Link, link_of
+from automl.genotypes.morphs import Link, links_of
 from automl.genotypes.network import Network
 from automl.genotypes.plan import Plan, Shape, Step
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from automl.genotypes.genotype import Genotype
 
 Weights = Mapping[str, Tensor]
+SHARES = (0.5, 1.5)
+"""Bounds of what the weights of copies are drawn in proportion to."""
 
 
 def inherit(
@@ -50,10 +54,11 @@ def inherit(
     -------
     A state dict, and whether the child computes what its parent does.
     """
-    link = link_of(parent, child)
-    if link is not None:
+    link = None
+    for found in links_of(parent, child):
+        link = link or found
         with suppress(GenotypeError):  # raised where no morphism leads there: by name and shape then
-            return handed_on(parent, weights, child, link, rng, shape=shape, batch=batch), True
+            return handed_on(parent, weights, child, found, rng, shape=shape, batch=batch), True
     fresh = fresh_weights(child, shape, outputs_of(weights), rng)
     if link is None:
         return by_name(weights, fresh), False
@@ -79,15 +84,14 @@ def handed_on(
     """
     outputs = outputs_of(weights)
     plans = parent.plan(shape, outputs), child.plan(shape, outputs)
-    fresh = fresh_weights(child, shape, outputs, rng)
     if link.identities and batch is None and any(step.kind == "norm" for step in plans[1].steps):
         raise GenotypeError("a layer with a batch norm begins as the identity of a batch; give `batch`")
     kinds = [[(step.name, step.kind) for step in plan.steps] for plan in plans]
     if not link.exact and kinds[0] != kinds[1]:  # not narrower alone
-        return by_name(weights, fresh, _names(*plans, link), overlap=True)
+        return by_name(weights, fresh_weights(child, shape, outputs, rng), _names(*plans, link), overlap=True)
     found = Correspondence(*plans, link, rng, _importance(plans[0], weights))
     found.check()
-    made = converted(found, weights, fresh)
+    made = converted(found, weights, fresh_weights(child, shape, outputs, rng))
     if link.identities and batch is not None:
         made = fit_norms(build(child, shape, outputs), made, found.began("identity", "norm"), batch)
     return made
@@ -99,7 +103,8 @@ def converted(found: Correspondence, weights: Weights, fresh: Weights) -> dict[s
     steps = {step.name: step for step in found.child.steps}
     for name, taken in found.taken.items():
         for entry in _entries(name, fresh):
-            made[entry] = _entry(steps[name], entry.removeprefix(f"{name}."), taken, weights, fresh[entry])
+            part = entry.removeprefix(f"{name}.")
+            made[entry] = _entry(steps[name], part, taken, weights, fresh[entry], found.rng)
     return made
 
 
@@ -144,7 +149,7 @@ def _entries(name: str, fresh: Weights) -> list[str]:
     return [entry for entry in fresh if entry.rpartition(".")[0] == name]
 
 
-def _entry(step: Step, part: str, taken: Taken, weights: Weights, own: Tensor) -> Tensor:
+def _entry(step: Step, part: str, taken: Taken, weights: Weights, own: Tensor, rng: np.random.Generator) -> Tensor:
     """One tensor of a step."""
     if taken.how == "identity":
         return _identity(part, own)
@@ -158,11 +163,11 @@ def _entry(step: Step, part: str, taken: Taken, weights: Weights, own: Tensor) -
     mixed = part == "weight" and (step.kind == "linear" or (step.kind == "conv" and step.groups == 1))
     rows = _gathered(theirs, taken.outputs)
     if mixed:
-        rows = _columns(rows, taken.inputs)
+        rows = _columns(rows, taken.inputs, rng)
     if step.kind == "conv" and part == "weight":
         rows = _padded(rows, own.shape[2:])
-    if taken.how == "half" and part in ("weight", "bias"):
-        rows = rows / 2
+    if taken.share != 1.0 and part in ("weight", "bias"):
+        rows = rows * taken.share
     new = torch.from_numpy(taken.outputs < 0)
     rows[new] = own[new]
     return rows
@@ -172,14 +177,18 @@ def _gathered(theirs: Tensor, origin: Origin) -> Tensor:
     return theirs[torch.from_numpy(np.maximum(origin, 0))].clone()
 
 
-def _columns(rows: Tensor, origin: Origin) -> Tensor:
-    """Weights that read channels which repeat others, divided by how often they occur; 0 for new channels."""
-    known = origin[origin >= 0]
-    counts = np.bincount(known, minlength=rows.shape[1])
-    shares = np.where(origin >= 0, 1.0 / np.maximum(counts[np.maximum(origin, 0)], 1), 0.0)
+def _columns(rows: Tensor, origin: Origin, rng: np.random.Generator) -> Tensor:
+    """Weights that read channels which repeat others, shared out among these; 0 for new channels.
+
+    Each row shares otherwise, so that the gradients of copies differ, in size and in direction.
+    """
+    known = origin >= 0
+    copies = np.zeros((len(origin), rows.shape[1]))
+    copies[known, origin[known]] = 1.0
+    drawn = rng.uniform(*SHARES, size=(len(rows), len(origin)))
+    shares = np.where(known, drawn / np.maximum(drawn @ copies, SHARES[0])[:, np.maximum(origin, 0)], 0.0)
     picked = rows[:, torch.from_numpy(np.maximum(origin, 0))]
-    shape = (1, -1, *(1 for _ in range(rows.dim() - 2)))
-    return picked * torch.from_numpy(shares).to(rows.dtype).reshape(shape)
+    return picked * torch.from_numpy(shares).to(rows.dtype).reshape(*shares.shape, *(1 for _ in rows.shape[2:]))
 
 
 def _padded(weight: Tensor, size: torch.Size) -> Tensor:

@@ -43,17 +43,15 @@ class Link:
     layers: for each layer of the child the one of its parent that it comes from, None for a new one; empty where the
         steps of both plans have the same names.
     identities: layers of the child that begin as the identity.
-    halved: layers of the child that begin with half of what their source gives.
+    shared: layers of the child, two of each source, that begin with parts of what it gives.
     zeroed: steps of the child, norms, that begin at 0.
-    opened: steps of the child, scales, that begin at 1.
     exact: whether the child can compute what its parent does.
     """
 
     layers: tuple[int | None, ...] = ()
     identities: frozenset[int] = frozenset()
-    halved: frozenset[int] = frozenset()
+    shared: frozenset[int] = frozenset()
     zeroed: frozenset[str] = frozenset()
-    opened: frozenset[str] = frozenset()
     exact: bool = True
 
 
@@ -143,7 +141,7 @@ _FILES: Mapping[str, str] = MappingProxyType(
         "edge_cell": "automl.genotypes.morphs_of_edge_cell",
     }
 )
-"""Family → module with RULES, REFUSED, `options` and `link`."""
+"""Family → module with RULES, REFUSED, `options` and `links`."""
 
 
 def _family(genotype: Genotype) -> Any:
@@ -171,13 +169,17 @@ def morphs_of(
             yield morph
 
 
-def link_of(parent: Genotype, child: Genotype) -> Link | None:
-    """How two architectures of a family correspond as far as their layers tell; None for two families.
+def links_of(parent: Genotype, child: Genotype) -> Iterator[Link]:
+    """How two architectures of a family may correspond, as far as their layers tell; none for two families.
 
-    It is that of the morphs in between, where there are some: layers of the child are new where they fit no layer of
-    the parent.
+    Where morphs lead from one to the other, one of the links is theirs, but for rare sequences; which one it is shows
+    when it is followed. Layers of the child are new where they fit no layer of the parent. The first link, of which
+    there always is one, says what else has most in common.
     """
-    if parent.family != child.family:
-        return None
-    found: Link = _family(parent).link(parent, child)
-    return found
+    if parent.family == child.family:
+        yield from _family(parent).links(parent, child)
+
+
+def link_of(parent: Genotype, child: Genotype) -> Link | None:
+    """The first of `links_of`; None for two families."""
+    return next(links_of(parent, child), None)

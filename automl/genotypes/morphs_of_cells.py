@@ -102,6 +102,6 @@ def options(genotype: Cells, widths: Sequence[int] | None) -> Iterator[Morph]:
         yield from (Morph("branch", (name, 0, 1, operation)) for operation in NEW)
 
 
-def link(parent: Cells, child: Cells) -> Link:
+def links(parent: Cells, child: Cells) -> Iterator[Link]:
     """Names are the same."""
-    return Link()
+    yield Link()

@@ -116,7 +116,7 @@ def options(genotype: EdgeCell, widths: Sequence[int] | None) -> Iterator[Morph]
         yield Morph("remove", (edge,))
 
 
-def link(parent: EdgeCell, child: EdgeCell) -> Link:
+def links(parent: EdgeCell, child: EdgeCell) -> Iterator[Link]:
     """New cells and new edges begin at 0, where they can."""
     zeroed: set[str] = set()
     for a, b in (
@@ -130,4 +130,4 @@ def link(parent: EdgeCell, child: EdgeCell) -> Link:
             zeroed |= _deepen(replace(child, cells=cell))[1].zeroed
         except GenotypeError:
             break
-    return Link(zeroed=frozenset(zeroed))
+    yield Link(zeroed=frozenset(zeroed))

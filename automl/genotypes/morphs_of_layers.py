@@ -6,7 +6,7 @@ Layers are counted from 0, places from the input: place 0 is the input, place i 
     deepen (place, operation, kernel, residual)     a layer behind a place: residual, or the identity, which needs the
                                      order conv-norm-relu and values that are not negative
     skip (row, place)                row i also takes a place; concatenated, or summed with a scale of 0
-    branch (layer)                   a copy of the layer beside it
+    branch (layer)                   a copy of the layer beside it; of what is summed, each gives a part
     kernel (layer, kernel)           a larger one, padded with zeros
     prune (layer, filters), remove (layer)          approximate
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice, product
 from types import MappingProxyType
 from typing import Any
 
@@ -27,6 +28,8 @@ from automl.genotypes.morphs import Argument, Link, Morph
 Layered = Chain | Branches
 KERNELS = (1, 3, 5, 7)
 WIDE = ("conv", "sep_conv")
+MOST_LINKS = 64
+"""Links between two networks that are looked at: which new layer is a copy, and of which one."""
 
 REFUSED: Mapping[str, str] = MappingProxyType({})
 
@@ -252,12 +255,7 @@ def _branch(genotype: Layered, layer: int) -> tuple[Layered, Link]:
 
     changed = _inserted(replace(net, rows=_explicit(net)), place, copied, net.taken[layer], moved)
     both = frozenset() if net.merge == "concat" else frozenset({layer, place})
-    opened = [
-        f"{'classifier_in' if i == len(changed.layers) else f'layer{i}'}.scale{place}"
-        for i, row in enumerate(changed.taken)
-        if net.merge == "scaled" and place in row and row[-1] == place + 1
-    ]
-    return changed.genotype(genotype), Link(_links(net, place, layer), halved=both, opened=frozenset(opened))
+    return changed.genotype(genotype), Link(_links(net, place, layer), shared=both)
 
 
 def _remove(genotype: Layered, layer: int) -> tuple[Layered, Link]:
@@ -311,9 +309,35 @@ def options(genotype: Layered, widths: Sequence[int] | None) -> Iterator[Morph]:
         yield from (Morph("skip", (row, place)) for place in range(max(taken)) if place not in taken)
 
 
-def link(parent: Layered, child: Layered) -> Link:
-    """Align the layers of two networks, as many as fit, the earlier ones first."""
+def links(parent: Layered, child: Layered) -> Iterator[Link]:
+    """Align the layers of two networks, as many as fit, the earlier ones first; those left may be copies of others."""
     a, b = _Net.of(parent), _Net.of(child)
+    yield from islice((link for layers in _alignments(a, b) for link in _with_copies(b, layers)), MOST_LINKS)
+
+
+def _with_copies(net: _Net, layers: Sequence[int | None]) -> Iterator[Link]:
+    """Links in which each new layer is a copy of another one, or none, and then the identity if it may be."""
+    new = [j for j, source in enumerate(layers) if source is None and not net.layers[j].residual]
+    twins = [(None, *(i for i in range(len(layers)) if _twins(net, layers, i, j))) for j in new]
+    for chosen in product(*twins):
+        copies = {j: i for i, j in zip(chosen, new, strict=True) if i is not None}
+        if len(set(copies.values())) < len(copies):  # one layer with two copies
+            continue
+        sources = tuple(layers[copies.get(j, j)] for j in range(len(layers)))
+        identities = frozenset(j for j in new if j not in copies and _may_pass_on(net, j))
+        shared = frozenset() if net.merge == "concat" else frozenset({*copies, *copies.values()})
+        yield Link(sources, identities, shared)
+
+
+def _twins(net: _Net, sources: Sequence[int | None], i: int, j: int) -> bool:
+    """Whether layer j, which is new, may be a copy of layer i, which is not."""
+    x, y = net.layers[i], net.layers[j]
+    alike = (x.operation, x.stride, x.residual, x.filters) == (y.operation, y.stride, y.residual, y.filters)
+    return sources[i] is not None and x.filters > 0 and alike
+
+
+def _alignments(a: _Net, b: _Net) -> Iterator[list[int | None]]:
+    """For each layer of the second the one of the first that it fits, in order, as many as there are; None if none."""
     n, m = len(a.layers), len(b.layers)
     best = [[0] * (m + 1) for _ in range(n + 1)]  # layers that fit from (i, j) on
     for i in reversed(range(n)):
@@ -321,19 +345,19 @@ def link(parent: Layered, child: Layered) -> Link:
             matched = _likeness(a, i, b, j)
             through = matched + best[i + 1][j + 1] if matched else 0
             best[i][j] = max(through, best[i + 1][j], best[i][j + 1])
-    layers: list[int | None] = []
-    i = 0
-    for j in range(m):
-        while i < n and best[i][j] == best[i + 1][j]:
-            i += 1
-        matched = _likeness(a, i, b, j) if i < n else 0
-        if matched and best[i][j] == matched + best[i + 1][j + 1]:
-            layers.append(i)
-            i += 1
-        else:
-            layers.append(None)
-    new = [j for j, source in enumerate(layers) if source is None and not b.layers[j].residual]
-    return Link(tuple(layers), frozenset(j for j in new if _may_pass_on(b, j)))
+
+    def from_here(i: int, j: int) -> Iterator[list[int | None]]:
+        if j == m:
+            yield []
+            return
+        for k in range(i, n):  # the layers before k have gone
+            matched = _likeness(a, k, b, j)
+            if best[k][j] == best[i][j] and matched and best[k][j] == matched + best[k + 1][j + 1]:
+                yield from ([k, *rest] for rest in from_here(k + 1, j + 1))
+        if best[i][j] == best[i][j + 1]:
+            yield from ([None, *rest] for rest in from_here(i, j + 1))
+
+    return from_here(0, 0)
 
 
 def _likeness(a: _Net, i: int, b: _Net, j: int) -> int:

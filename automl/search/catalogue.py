@@ -263,6 +263,11 @@ def method_named(name: str, what: str = "method") -> Method:
         return line
     if line.schedule == "freeze-thaw":
         raise SettingError(f"{what} {name!r}: {plain!r} follows learning curves by itself; leave out {STOPPING!r}")
+    if line.inherit:
+        raise SettingError(
+            f"{what} {name!r}: trials of {plain!r} begin with the weights of others, so that their curves do not say "
+            f"where they lead; leave out {STOPPING!r}"
+        )
     return replace(line, name=name, stops=True)
 
 

@@ -14,6 +14,8 @@ Configuration = Mapping[str, Any]
 """Active hyperparameters only, as native Python values (str, int, float, bool)."""
 INITIAL_BRACKET = -1
 """Bracket of the trials of initial configurations, which are known to be good."""
+BRED_BRACKET = -2
+"""Bracket of the trials that inherit the weights of the one that their configuration was bred from."""
 
 
 class State(StrEnum):
@@ -35,10 +37,10 @@ class Proposal:
     ----------
     config: active hyperparameters.
     budget: share of a full run, in (0, 1].
-    bracket, rung: place in the schedule; a bracket of -1 holds the initial configurations.
-    parent: number of a trial that this one continues, or None. On a rung above 0 it is the same configuration at a
-        smaller budget, which is trained further; on rung 0 it is one that the configuration was bred from, whose
-        weights it inherits.
+    bracket, rung: place in the schedule; a bracket of -1 holds the initial configurations, one of -2 those that
+        inherit weights.
+    parent: number of a trial that this one continues, or None: the same configuration at a smaller budget, which is
+        trained further, but in bracket -2 one that the configuration was bred from.
     """
 
     config: Configuration
@@ -50,7 +52,7 @@ class Proposal:
     @property
     def promoted(self) -> bool:
         """Whether it continues the training of its parent, rather than inherit its weights."""
-        return self.parent is not None and self.rung > 0
+        return self.parent is not None and self.bracket != BRED_BRACKET
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,8 +44,14 @@ def _spos() -> Method:
 
 ONE_SHOT: Mapping[str, tuple[Callable[[], Method], str]] = MappingProxyType(
     {
-        "darts": (_darts, "Weights of operations by gradient (Liu, Simonyan & Yang 2019), stopped as in DARTS+"),
-        "darts-2": (_second, "DARTS of second order (Liu, Simonyan & Yang 2019), stopped as in DARTS+"),
+        "darts": (
+            _darts,
+            "Weights of operations by gradient (Liu, Simonyan & Yang 2019), helped as in DARTS- (Chu et al. 2021)",
+        ),
+        "darts-2": (
+            _second,
+            "DARTS of second order (Liu, Simonyan & Yang 2019), helped as in DARTS- (Chu et al. 2021)",
+        ),
         "enas": (_enas, "A controller and shared weights in turn (Pham et al. 2018)"),
         "random-sharing": (_random, "Random search with shared weights (Li & Talwalkar 2019)"),
         "spos": (_spos, "Single path one-shot: evolution over shared weights (Guo et al. 2020)"),

@@ -37,7 +37,7 @@ def search(
     images: (n, channels, height, width), finite numbers; half of them train the weights, half judge.
     labels: (n,), of at least two classes.
     definition: `EdgeCellSpace(...)` or `CellsSpace(concat="all")`; its stacking does not matter.
-    method: a name of `automl.supernet.catalogue.ONE_SHOT`, or a method such as `Darts(guard=None)`.
+    method: a name of `automl.supernet.catalogue.ONE_SHOT`, or a method such as `Darts(order=2)`.
     epochs, seconds: when the search ends, whichever is first; at least one is needed. With epochs alone, the same seed
         gives the same result. Each part of a step runs to its end, so that seconds are passed by a little.
     cells, filters: stacking of the supernet, a small one; `cells` of each stage, or in all for pairs of cells.

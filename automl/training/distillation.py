@@ -31,7 +31,7 @@ def distil(
     child: is changed, and left in training mode.
     parent: is asked in evaluation mode, and left in it.
     inputs: (n, …), n >= 2, what both take. batch_size: >= 2.
-    epochs: >= 1, over all inputs, in an order that follows from the seed.
+    epochs: >= 1, over all inputs, in an order that follows from the seed, as dropout does.
     learning_rate: of Adam at first; it falls to 0 along a cosine.
     """
     if epochs < 1 or batch_size < 2 or len(inputs) < 2:
@@ -41,14 +41,21 @@ def distil(
     with torch.no_grad():
         parent.eval()
         wanted = torch.cat([parent(part) for part in inputs.split(max(batch_size, 256))])
-    order = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):  # dropout draws from torch's own generator
+        torch.manual_seed(seed)
+        return _taught(child, inputs, wanted, epochs, batch_size, learning_rate)
+
+
+def _taught(
+    child: nn.Module, inputs: Tensor, wanted: Tensor, epochs: int, batch_size: int, learning_rate: float
+) -> float:
     optimizer = torch.optim.Adam(child.parameters(), lr=learning_rate)
     batches = max(1, len(inputs) // batch_size)  # what is left over might be a single input, which a norm refuses
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * batches)
     child.train()
     total = 0.0
     for _ in range(epochs):
-        rows, total = torch.randperm(len(inputs), generator=order), 0.0
+        rows, total = torch.randperm(len(inputs)), 0.0
         for part in rows[: batches * batch_size].split(batch_size):
             loss = functional.mse_loss(child(inputs[part]), wanted[part])
             optimizer.zero_grad()

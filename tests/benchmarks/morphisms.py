@@ -3,10 +3,11 @@
     python tests/benchmarks/morphisms.py --images CIFAR.zip [--minutes 20] [--seeds 3] [--workers 2] [--size 16]
 
 The archive holds JPEG files as train/LABEL/NAME.jpg and test/LABEL/NAME.jpg. Images are averaged down to `--size`
-pixels. A fifth of the training rows judges the trials. `nash` trains each child for `--epochs` epochs under a cosine
-that begins anew, with the weights of its parent; random search trains each network from scratch for `--scratch` epochs.
-Test accuracy is that of the network of the least validation loss, as it was trained by the search: nothing is trained
-afterwards.
+pixels. A fifth of the training rows judges the trials. All networks are trained by SGD on images that are moved and
+flipped, as in the paper. `nash` trains each child for `--epochs` epochs under a cosine that begins anew, with the
+weights of its parent; random search trains each network from scratch for `--scratch` epochs. Both choose by the loss on
+the same rows, of the best epoch of each trial. Test accuracy is that of the network of the least validation loss, as it
+was trained by the search: nothing is trained afterwards.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from automl import optimize
+from automl.architectures.image_inputs import ImageNetwork
 from automl.genotypes.genotype import build, from_json, to_json
 from automl.genotypes.inheritance import inherit
 from automl.genotypes.spaces import BranchesSpace, decode, joined
@@ -42,7 +44,8 @@ VALID = 0.2
 """Share of the training rows that judges."""
 MOST_MACS = 12_000_000
 """Multiply-accumulates of an image beyond which a network counts as failed: many trials must fit into the time."""
-BATCH = 128
+BATCH, CROP = 64, 1 / 8
+"""Images a step (64 in Elsken et al. 2017), and share of the side by which they are moved (4 of 32 pixels there)."""
 METHODS = ("random", "nash")
 COLUMNS = ("method", "seed", "test_accuracy", "valid_loss", "parameters", "trials", "states", "seconds", "error")
 
@@ -55,18 +58,6 @@ def space() -> ConfigurationSpace:
         layers=(2, 8), kernels=(3, 5), filters=(16, 32, 64, 128), halvings=2, merges=("scaled",), residual=True
     )
     return joined(definition, training)
-
-
-class Images(nn.Module):
-    """A network of images as the training loop calls it; codes are not read."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
-        logits: Tensor = self.network(numbers)
-        return logits
 
 
 @dataclass(frozen=True)
@@ -86,24 +77,30 @@ class Training:
             raise ValueError(f"more than {MOST_MACS} multiply-accumulates an image")
         torch.manual_seed(seed)
         network = build(genotype, shape, 10)
+        images = on_images(network, held, self.size)
         parent = self.folder / f"{lineage.parent}.safetensors"
         if lineage.parent is not None and parent.exists():
             before = from_json(parent.with_suffix(".json").read_text())
-            batch = held["train"][:256].reshape(-1, *shape)
+            batch = images.dense(held["train"][:256], held["train_labels"])
             rng = np.random.default_rng(seed)
             weights, _ = inherit(before, load_file(parent), genotype, rng, shape=shape, batch=batch)
             network.load_state_dict(weights)
         rows = [_rows(held, name) for name in ("train", "valid")]
         recipe = Recipe(
             optimizer="sgd", learning_rate=rest["rate"], momentum=0.9, weight_decay=5e-4, schedule="cosine",
-            batch_size=BATCH, epochs=self.epochs, patience=self.epochs,
+            batch_size=BATCH, epochs=self.epochs, patience=self.epochs, nesterov=True, crop=CROP, flip=True,
         )  # fmt: skip
-        fitted = fit([Images(network)], [FoldData(rows[0], rows[1])], recipe, loss="cross_entropy", seeds=[seed])
-        trained = {k.removeprefix("network."): v for k, v in fitted.networks[0].state_dict().items()}
+        fitted = fit([images], [FoldData(rows[0], rows[1])], recipe, loss="cross_entropy", seeds=[seed])
+        trained = {k.removeprefix("body."): v for k, v in fitted.networks[0].state_dict().items()}
         target = self.folder / f"{lineage.number}.safetensors"
         target.with_suffix(".json").write_text(to_json(genotype))
         save_file({k: v.contiguous() for k, v in trained.items()}, target)
         return float(min(loss for _, loss in fitted.curve))
+
+
+def on_images(network: nn.Module, held: dict[str, Tensor], size: int) -> ImageNetwork:
+    """The network behind the standardisation of images."""
+    return ImageNetwork(network, held["mean"].tolist(), held["spread"].tolist(), (size, size))
 
 
 def _rows(held: dict[str, Tensor], name: str) -> Rows:
@@ -112,7 +109,7 @@ def _rows(held: dict[str, Tensor], name: str) -> Rows:
 
 
 def read(archive: Path, size: int, most: int) -> dict[str, Tensor]:
-    """Flattened standardised images (n, 3·size·size) and labels: train, valid, test."""
+    """Images (n, 3, size, size) of whole numbers and labels: train, valid, test; mean and spread of the channels."""
     found: dict[str, tuple[list[np.ndarray], list[str]]] = {"train": ([], []), "test": ([], [])}
     with zipfile.ZipFile(archive) as file:
         names = sorted(name for name in file.namelist() if name.endswith(".jpg"))
@@ -126,12 +123,11 @@ def read(archive: Path, size: int, most: int) -> dict[str, Tensor]:
     classes = sorted(set(found["train"][1]))
     made: dict[str, Tensor] = {}
     for part, (images, labels) in found.items():
-        x = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
+        x = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
         made[part], made[f"{part}_labels"] = x, torch.tensor([classes.index(label) for label in labels])
-    mean, spread = made["train"].mean((0, 2, 3), keepdim=True), made["train"].std((0, 2, 3), keepdim=True)
+    values = made["train"].float()
+    made["mean"], made["spread"] = values.mean((0, 2, 3)), values.std((0, 2, 3))
     cut = round(VALID * len(made["train"]))
-    for part in ("train", "test"):
-        made[part] = ((made[part] - mean) / spread).flatten(1)
     for name in ("train", "train_labels"):
         made[name.replace("train", "valid")], made[name] = made[name][:cut].clone(), made[name][cut:].clone()
     return made
@@ -143,9 +139,9 @@ def accuracy(history: History, folder: Path, held: dict[str, Tensor], size: int)
     genotype = from_json(stem.with_suffix(".json").read_text())
     network = build(genotype, (3, size, size), 10)
     network.load_state_dict(load_file(stem.with_suffix(".safetensors")))
-    network.eval()
+    images = on_images(network, held, size).eval()
     with torch.no_grad():
-        logits = torch.cat([network(part) for part in held["test"].split(500)])
+        logits = torch.cat([images(part, part) for part in held["test"].split(500)])
     return float((logits.argmax(1) == held["test_labels"]).float().mean())
 
 
@@ -176,7 +172,7 @@ def main() -> None:
     made.add_argument("--workers", type=int, default=2)
     made.add_argument("--size", type=int, default=16, help="pixels of a side")
     made.add_argument("--rows", type=int, default=5_000, help="most training images, and most test images")
-    made.add_argument("--epochs", type=int, default=2, help="of each child")
+    made.add_argument("--epochs", type=int, default=4, help="of each child")
     made.add_argument("--scratch", type=int, default=8, help="of each network of random search")
     args = made.parse_args()
     held = read(args.images, args.size, args.rows)

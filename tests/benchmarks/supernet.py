@@ -10,9 +10,9 @@ which no search and no training has seen, give the accuracies.
 
 * `tau`: Kendall's τ between the accuracy with shared weights and that of the cell trained alone, over 40 random cells.
 * `derived`: the best cell of each method, trained alone, beside 10 random cells that are trained equally.
-* `collapse`: skip connections epoch by epoch of plain DARTS and of guarded DARTS. `--images` is a zip of
-  `train/CLASS/….jpg`, reduced to 16×16, or digits where it is left out; `--data` holds `nats_tss.csv` (see `nas.py`),
-  which tells what accuracy each found cell has on CIFAR-10 after 200 epochs.
+* `collapse`: skip connections epoch by epoch of plain DARTS and of those that are kept from them. `--images` is a zip
+  of `train/CLASS/….jpg`, reduced to 16×16, or digits where it is left out; `--data` holds `nats_tss.csv` (see
+  `nas.py`), which tells what accuracy each found cell has on CIFAR-10 after 200 epochs.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import io
 import json
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,13 @@ CELLS, RANDOM = 40, 10
 EPOCHS = {"darts": 30, "darts-2": 30, "enas": 30, "random-sharing": 100, "spos": 100}
 """Epochs of shared weights on digits, each of 8 batches."""
 CALIBRATION = 8
-GUARDS = {"none": None, "DARTS+": Guard(), "RobustDARTS": Guard(most_skips=None, fall=0.75)}
+GUARDS = {
+    "none": Darts(guard=None, auxiliary=0.0),
+    "DARTS+": Darts(guard=Guard(since=0.0), auxiliary=0.0),
+    "RobustDARTS": Darts(guard=Guard(most_skips=None, fall=0.75), auxiliary=0.0),
+    "DARTS-": Darts(guard=None),
+    "as shipped": Darts(),
+}
 SIDE = 16
 
 
@@ -180,7 +187,7 @@ def collapse(
         for order in orders:
             for name in guards:
                 began = time.monotonic()
-                method = Darts(order=order, guard=GUARDS[name], rate=rate)
+                method = replace(GUARDS[name], order=order, rate=rate)
                 found = search(x, y, SPACE, method=method, epochs=epochs, cells=cells, seed=seed, keep=1)
                 cell = found.genotypes[0]
                 accuracies = list(table.values())

@@ -5,9 +5,10 @@ arXiv:1711.04528, algorithm 1. From the current network, some neighbours are mad
 none; all inherit its weights and are trained for some epochs under a cosine schedule that begins anew (SGDR, which the
 training is to have). The best of them is the next current one, so a step never has to lose what was reached.
 
-The climb is read off the history: the children of a trial are those that name it as their parent. It begins at the best
-trial that has none, a small network. Where the space holds more than architectures, a child may also change one of the
-other hyperparameters, which the paper keeps fixed.
+The climb is read off the history: the children of a trial are those that name it as their parent. In the paper it
+begins at a network that was made by hand, which a space does not tell: here at the best of some that have no parent, a
+small one and others drawn from the space, since morphisms add to a network and mend none. Where the space holds more
+than architectures, a child may also change one of the other hyperparameters, which the paper keeps fixed.
 """
 
 from __future__ import annotations
@@ -36,43 +37,43 @@ class NASH:
     ----------
     neighbours: children of each current network, its copy included, >= 2 (8 in the paper).
     morphs: of each child but the copy, >= 1 (5 in the paper).
+    start: networks among which the climb begins, >= 1.
     change: chance that a child also changes a hyperparameter that is not of its architecture.
     """
 
     neighbours: int = 8
     morphs: int = 5
+    start: int = 8
     change: float = 0.5
 
     def __call__(self, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> Configuration:
         return self.child(space, history, rng).config
 
     def child(self, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> Offspring:
-        """The next child of the current network; a small network before there is one."""
+        """The next child of the current network; one to begin with before there is one."""
         current = self.current(history)
         if current is None:
             return Offspring(small(space, rng) if len(history) == 0 else sample(space, rng))
-        born = sum(_child_of(trial, current) for trial in history)
+        born = sum(trial.proposal.parent == current.number for trial in history)
         if born % self.neighbours == 0:
             return Offspring(dict(current.config), current.number)
-        steps = int(rng.integers(1, self.morphs + 1)) if self.morphs > 1 else 1
-        child = morphed(space, current.config, rng, steps=steps, kinds=EXACT)
+        child = morphed(space, current.config, rng, steps=self.morphs, kinds=EXACT)
         return Offspring(moved(space, child, self.change, rng), current.number)
 
     def current(self, history: History) -> Trial | None:
-        """Where the climb stands; None before any trial has succeeded."""
-        done = [t for t in history.done if t.proposal.parent is None]
-        current = min(done, key=lambda t: (t.loss, t.number), default=None)
-        while current is not None:
-            ended = [t for t in history if _child_of(t, current) and t.state is not State.RUNNING]
-            best = None
-            for first in range(0, len(ended) - self.neighbours + 1, self.neighbours):
-                step = [t for t in ended[first : first + self.neighbours] if t.state is State.DONE]
-                best = best or min(step, key=lambda t: (t.loss, t.number), default=None)
+        """Where the climb stands; None before it has begun."""
+        children: dict[int | None, list[Trial]] = {}
+        for trial in history:
+            if not trial.proposal.promoted:
+                children.setdefault(trial.proposal.parent, []).append(trial)
+        current, wanted = None, self.start
+        while True:
+            step = children.get(None if current is None else current.number, [])
+            # Where it went on it stays, though a straggler may be better: its children would be lost otherwise.
+            best = next((t for t in step if t.number in children), None)
             if best is None:
-                return current
-            current = best
-        return None
-
-
-def _child_of(trial: Trial, parent: Trial) -> bool:
-    return trial.proposal.parent == parent.number and not trial.proposal.promoted
+                done = [t for t in step if t.state is State.DONE]
+                if not done or sum(t.state is not State.RUNNING for t in step) < wanted:
+                    return current
+                best = min(done, key=lambda t: (t.loss, t.number))
+            current, wanted = best, self.neighbours

@@ -12,7 +12,7 @@ import numpy as np
 
 from automl.search.draw import fresh, fresh_child
 from automl.search.protocols import Breeder
-from automl.search.trial import Proposal
+from automl.search.trial import BRED_BRACKET, Proposal
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -39,7 +39,8 @@ class Full:
         rng = np.random.default_rng([self.seed, len(history)])
         if self.inherit and isinstance(self.sampler, Breeder):
             child = fresh_child(self.sampler, self.space, history, rng)
-            return Proposal(dict(child.config), parent=child.parent)
+            bracket = 0 if child.parent is None else BRED_BRACKET
+            return Proposal(dict(child.config), bracket=bracket, parent=child.parent)
         return Proposal(fresh(self.sampler, self.space, history, rng))
 
     def share(self, bracket: int, rung: int) -> float:

@@ -3,6 +3,11 @@
 Liu, Simonyan & Yang (2019), "DARTS: Differentiable Architecture Search", ICLR, arXiv:1806.09055, algorithm 1. Settings
 are those of the paper but for the rate of α: theirs, 3e-4, is for some 20,000 steps on 25,000 images, and so few images
 as are common here give some hundred, in which α would hardly move.
+
+Against its collapse to skip connections, every edge has one more of them while the search goes on: Chu, Wang, Zhang,
+Lu, Wei & Yan (2021), "DARTS-: Robustly Stepping Out of Performance Collapse Without Indicators", ICLR,
+arXiv:2009.01027. It helps the others to learn, so that the one that can be chosen gains nothing by that. Where a skip
+connection has weights, in reduction cells, both share them.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from automl.errors import SettingError
+from automl.genotypes.graph import PASSING
 from automl.genotypes.space_of_cells import CellsSpace
 from automl.supernet.data import Batch, batches, drawn
 from automl.supernet.families import layout_of
@@ -39,13 +45,16 @@ class Darts:
     Attributes
     ----------
     order: 1 or 2; the second looks a step of the weights ahead and takes about three times as long.
-    guard: against the collapse to skip connections; None for the plain method.
+    guard: stops the search before skip connections take over; None for one that is never stopped.
+    auxiliary: weight of the skip connection that every edge has besides, at first; it falls to 0 along a line. 1 in
+        DARTS-, 0 for the plain method.
     weights: how the network learns.
     rate, betas, decay: of Adam for α.
     """
 
     order: int = 1
     guard: Guard | None = field(default_factory=Guard)
+    auxiliary: float = 1.0
     weights: Weights = field(default_factory=Weights)
     rate: float = 1e-2
     betas: tuple[float, float] = (0.5, 0.999)
@@ -54,6 +63,8 @@ class Darts:
     def __post_init__(self) -> None:
         if self.order not in (1, 2):
             raise SettingError(f"order is {self.order!r}; it must be 1 or 2")
+        if not self.auxiliary >= 0:
+            raise SettingError(f"auxiliary is {self.auxiliary!r}; it must be at least 0, which is without")
 
     def __call__(self, problem: Problem) -> Found:
         rng = np.random.default_rng([problem.seed, 0])
@@ -70,7 +81,8 @@ class Darts:
         while problem.budget.spent(len(epochs)) < 1:
             epochs.append(self._epoch(problem, supernet, alpha, sgd, adam, len(epochs), rng))
             course.append(shares(alpha))
-            good = self.guard.last_good(epochs) if self.guard is not None else None
+            spent = problem.budget.spent(len(epochs))
+            good = self.guard.last_good(epochs, spent) if self.guard is not None else None
             if good is not None:
                 return Found(ranked(layout, course[good], problem.keep, self._most(layout)), tuple(epochs))
         return Found(ranked(layout, course[-1], problem.keep, self._most(layout)), tuple(epochs))
@@ -89,13 +101,13 @@ class Darts:
         number: int,
         rng: np.random.Generator,
     ) -> Epoch:
-        halves, losses, loss = problem.halves, list[float](), mixed_loss(supernet)
+        halves, losses = problem.halves, list[float]()
         steps = self.weights.steps(halves)
         for step, train in enumerate(batches(halves.train, self.weights.batch, rng)):
             spent = problem.budget.spent(number + step / steps)
             if spent >= 1:
                 break
-            rate = self.weights.set_rate(sgd, spent)
+            rate, loss = self.weights.set_rate(sgd, spent), mixed_loss(supernet, self._help(spent))
             valid = drawn(halves.valid, self.weights.batch, rng)
             alpha.grad = hypergradient(
                 loss, alpha, list(supernet.parameters()), train, valid, self._virtual(supernet, sgd, rate)
@@ -103,20 +115,32 @@ class Darts:
             adam.step()
             losses.append(self.weights.down(sgd, loss(alpha.detach(), train)))
         training = float(np.mean(losses)) if losses else float("nan")
-        return self._seen(problem, supernet, alpha, training, np.random.default_rng([problem.seed, 1, number]))
+        auxiliary = self._help(problem.budget.spent(number + 1))
+        rng = np.random.default_rng([problem.seed, 1, number])  # its own, so that looking changes nothing
+        return self._seen(problem, supernet, alpha, auxiliary, training, rng)
+
+    def _help(self, spent: float) -> float:
+        """Weight of the auxiliary skip connection when a share of the budget is spent."""
+        return self.auxiliary * (1 - spent)
 
     def _seen(
-        self, problem: Problem, supernet: Supernet, alpha: Tensor, training: float, rng: np.random.Generator
+        self,
+        problem: Problem,
+        supernet: Supernet,
+        alpha: Tensor,
+        auxiliary: float,
+        training: float,
+        rng: np.random.Generator,
     ) -> Epoch:
-        """What is to be seen after an epoch; its random numbers are its own, so that looking changes nothing."""
+        """What is to be seen after an epoch."""
         values, valid, eigenvalue = shares(alpha), problem.halves.valid, float("nan")
         images, labels = drawn(valid, SEEN * self.weights.batch, rng)
         with torch.no_grad():
-            right = supernet.mixed(images, alpha.softmax(-1)).argmax(1) == labels
+            right = supernet.mixed(images, mixture(supernet, alpha, auxiliary)).argmax(1) == labels
         if self.guard is not None and self.guard.fall is not None:
             start = torch.from_numpy(rng.standard_normal(alpha.shape)).to(alpha)
             batch = drawn(valid, self.weights.batch, rng)
-            eigenvalue = dominant_eigenvalue(mixed_loss(supernet), alpha, batch, start)
+            eigenvalue = dominant_eigenvalue(mixed_loss(supernet, auxiliary), alpha, batch, start)
         return Epoch(
             training,
             float(right.float().mean()),
@@ -132,13 +156,20 @@ class Darts:
         return Virtual(rate, self.weights.decay, self.weights.momentum, velocity)
 
 
-def mixed_loss(supernet: Supernet) -> Loss:
-    """The loss of the mixture by the softmax of α, with the weights as they are when it is called."""
+def mixed_loss(supernet: Supernet, auxiliary: float = 0.0) -> Loss:
+    """The loss of the mixture, with the weights as they are when it is called."""
 
     def loss(alpha: Tensor, batch: Batch) -> Tensor:
-        return functional.cross_entropy(supernet.mixed(batch[0], alpha.softmax(-1)), batch[1])
+        return functional.cross_entropy(supernet.mixed(batch[0], mixture(supernet, alpha, auxiliary)), batch[1])
 
     return loss
+
+
+def mixture(supernet: Supernet, alpha: Tensor, auxiliary: float) -> Tensor:
+    """(edges, operations) the softmax of α, and what an auxiliary skip connection adds: its output is a skip's."""
+    operations = supernet.layout.operations
+    added = alpha.new_tensor([auxiliary * (operation == PASSING) for operation in operations])
+    return alpha.softmax(-1) + added
 
 
 def shares(alpha: Tensor) -> np.ndarray:

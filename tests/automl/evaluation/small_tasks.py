@@ -76,7 +76,7 @@ def whole(task: Task) -> tuple[Fold, ...]:
 
 def make_trial(name: str, number: int = 0, budget: float = 1.0, parent: int | None = None, **config: Any) -> Trial:
     values = complete(SPACE, {FAMILY: name, **SMALL[name], **config})
-    return Trial(number, Proposal(values, budget, rung=int(parent is not None), parent=parent), seed=7)
+    return Trial(number, Proposal(values, budget, parent=parent), seed=7)
 
 
 def evaluator(task: Task, folder: Path, *axes: str, **more: Any) -> Evaluator:

@@ -24,7 +24,7 @@ from automl.genotypes.chain import Chain
 from automl.genotypes.genotype import build
 from automl.genotypes.layers import Layer
 from automl.genotypes.morphs import Morph
-from automl.search.trial import Proposal, State, Trial
+from automl.search.trial import BRED_BRACKET, Proposal, State, Trial
 from automl.training.data import FoldData, Rows
 from automl.training.loop import fit
 from automl.training.recipe import Recipe
@@ -35,7 +35,7 @@ STILL = {"train:learning_rate": 1e-4, "mlp:dropout": 0.0}
 
 def bred(name: str, number: int, parent: int, **config: Any) -> Trial:
     made = make_trial(name, number, **config)
-    return replace(made, proposal=Proposal(made.config, parent=parent))
+    return replace(made, proposal=Proposal(made.config, bracket=BRED_BRACKET, parent=parent))
 
 
 def losses(folder: Path, *trials: Trial, **settings: Any) -> list[float]:
@@ -52,6 +52,15 @@ def test_a_wider_child_begins_where_its_parent_ended(tmp_path: Path) -> None:
     of_parent, of_child, of_scratch = losses(tmp_path, parent, child, scratch)
     assert abs(of_child - of_parent) < 0.05
     assert of_scratch > of_parent + 0.2
+
+
+def test_a_smaller_child_learns_from_its_parent_before_it_is_trained(tmp_path: Path) -> None:
+    parent = make_trial("mlp", 0, **{"mlp:dropout": 0.0, "mlp:max_units": 32, "train:learning_rate": 0.03})
+    child = bred("mlp", 1, 0, **{"mlp:max_units": 16, **STILL})
+    scratch = make_trial("mlp", 2, **{"mlp:max_units": 16, **STILL})
+    of_parent, of_child, of_scratch = losses(tmp_path, parent, child, scratch)
+    assert of_child - of_parent < 0.5 * (of_scratch - of_parent)
+    assert losses(tmp_path / "again", parent, child) == [of_parent, of_child]
 
 
 def test_weights_go_by_name_and_shape_where_the_activation_changes(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from automl.search.pareto import draw_front, front, non_dominated
 from automl.search.samplers.eas import EAS, Changes
 from automl.search.samplers.nash import NASH
 from automl.search.schedules.hyperband import Hyperband
-from automl.search.trial import Lineage, Offspring, Proposal, Result, State, Trial
+from automl.search.trial import BRED_BRACKET, RUNNING, Lineage, Offspring, Proposal, Result, State, Trial
 
 INHERITING = [name for name, line in METHODS.items() if line.inherit]
 
@@ -30,6 +30,11 @@ INHERITING = [name for name, line in METHODS.items() if line.inherit]
 def residual_space() -> Any:
     """Chains to which every morphism of a chain leads."""
     return joined(ChainSpace(layers=(1, 5), filters=(8, 16, 32, 64), halvings=1, dense=(0, 0), residual=True))
+
+
+def bred(child: Offspring) -> Proposal:
+    """As the schedule of a method that inherits asks for it."""
+    return Proposal(child.config, bracket=0 if child.parent is None else BRED_BRACKET, parent=child.parent)
 
 
 def size_loss(trial: Trial) -> float:
@@ -90,9 +95,10 @@ def test_an_objective_is_told_whose_weights_it_may_begin_with() -> None:
         told.append(lineage)
         return float(len(config))
 
-    history = optimize(objective, architecture_space(), method="nash", n_trials=6, seed=0)
-    assert [each.number for each in told] == list(range(6))
-    assert [each.parent for each in told] == [t.proposal.parent for t in history] == [None, 0, 0, 0, 0, 0]
+    history = optimize(objective, architecture_space(), method="nash", n_trials=11, seed=0)
+    assert [each.number for each in told] == list(range(11))
+    best = min(history.trials[:8], key=lambda t: (t.loss, t.number)).number
+    assert [each.parent for each in told] == [t.proposal.parent for t in history] == [*8 * [None], *3 * [best]]
 
 
 # NASH
@@ -109,13 +115,13 @@ def test_nash_climbs() -> None:
 
 
 def test_nash_goes_on_from_the_best_of_a_step_and_trains_its_copy_on() -> None:
-    sampler = NASH(neighbours=3, morphs=1)
+    sampler = NASH(neighbours=3, morphs=1, start=1)
     space, rng = residual_space(), np.random.default_rng(0)
     history = History()
     for number in range(7):
         child: Offspring = sampler.child(space, history, rng)
         loss = [5.0, 4.0, 3.0, 6.0, 2.0, 9.0, 9.0][number]
-        proposal = Proposal(child.config, parent=child.parent)
+        proposal = bred(child)
         history = history.put(Trial(number, proposal, number, Result(State.DONE, loss, 1.0)))
     assert [t.proposal.parent for t in history] == [None, 0, 0, 0, 2, 2, 2]
     assert history[1].config == history[0].config
@@ -126,13 +132,41 @@ def test_nash_goes_on_from_the_best_of_a_step_and_trains_its_copy_on() -> None:
 
 
 def test_a_step_of_failures_is_tried_again() -> None:
-    sampler, space, rng = NASH(neighbours=2, morphs=1), residual_space(), np.random.default_rng(0)
+    sampler, space, rng = NASH(neighbours=2, morphs=1, start=1), residual_space(), np.random.default_rng(0)
     history = History()
     for number in range(5):
         child = sampler.child(space, history, rng)
         result = Result(State.DONE, 1.0, 1.0) if number == 0 else Result(State.CRASHED)
-        history = history.put(Trial(number, Proposal(child.config, parent=child.parent), number, result))
+        history = history.put(Trial(number, bred(child), number, result))
     assert [t.proposal.parent for t in history] == [None, 0, 0, 0, 0]
+
+
+def climbed(losses: list[tuple[int | None, float | None]]) -> Trial | None:
+    """Where a climb by steps of two stands after trials of these parents and losses; None is still running."""
+    history = History()
+    for number, (parent, loss) in enumerate(losses):
+        result = RUNNING if loss is None else Result(State.DONE, loss, 1.0)
+        history = history.put(Trial(number, bred(Offspring({}, parent)), number, result))
+    return NASH(neighbours=2, start=2).current(history)
+
+
+def test_the_climb_begins_at_the_best_of_several_that_have_no_parent() -> None:
+    assert climbed([(None, 5.0), (None, None)]) is None
+    begun = climbed([(None, 5.0), (None, 4.0)])
+    assert begun is not None
+    assert begun.number == 1
+
+
+def test_a_straggler_that_is_better_does_not_call_back_a_climb_that_went_on() -> None:
+    ended = [(None, 5.0), (None, None), (None, 4.0)]
+    went_on = [*ended, (2, 3.5), (2, None), (2, 3.9)]
+    for late in (went_on, [went_on[0], (None, 1.0), *went_on[2:]]):
+        stands = climbed(late)
+        assert stands is not None
+        assert stands.number == 3
+    stands = climbed([*went_on[:4], (2, 0.1), went_on[5], (3, 3.4)])
+    assert stands is not None
+    assert stands.number == 3
 
 
 # LEMONADE
@@ -228,8 +262,8 @@ def test_eas_takes_the_best_network_after_enough_children() -> None:
     config = {k: v.item() if hasattr(v, "item") else v for k, v in first.items()}
     trials = [
         Trial(0, Proposal(config), 0, Result(State.DONE, 5.0, 1.0)),
-        Trial(1, Proposal(config, parent=0), 1, Result(State.DONE, 3.0, 1.0)),
-        Trial(2, Proposal(config, parent=0), 2, Result(State.DONE, 4.0, 1.0)),
+        Trial(1, bred(Offspring(config, 0)), 1, Result(State.DONE, 3.0, 1.0)),
+        Trial(2, bred(Offspring(config, 0)), 2, Result(State.DONE, 4.0, 1.0)),
     ]
     current = [sampler.current(History(tuple(trials[:n]))) for n in (1, 2, 3)]
     assert [t.number for t in current if t is not None] == [0, 0, 1]

@@ -28,7 +28,7 @@ from automl.search.draw import check_config
 from automl.search.history import History
 from automl.search.loop import run
 from automl.search.protocols import Optimizer
-from automl.search.trial import Trial, config_key
+from automl.search.trial import INITIAL_BRACKET, Trial, config_key
 
 SLOW_ASKS = {"smac": 14, "smac-hb": 14, "nasbot": 14, "nash": 14, "lemonade": 14, "eas": 14}
 """Trials of a test for methods that take long to propose."""
@@ -140,7 +140,7 @@ def test_initial_configurations_come_first(method: str) -> None:
     optimizer = build(method, space, seed=0, min_share=1 / 9, eta=3, initial=[default, default])
     history = played(optimizer, 3, loss_of(method))
     assert config_key(history[0].config) == config_key(made_native(default))
-    assert [t.proposal.bracket for t in history] == [-1, 0, 0]
+    assert [t.proposal.bracket == INITIAL_BRACKET for t in history] == [True, False, False]
     assert history[0].budget == 1
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from simulated import SimulatedRunner, curve, mixed_loss, mixed_space, played
+from simulated import SimulatedRunner, curve, mixed_loss, mixed_space, played, result
 
 from automl import AutoNetClassifier, optimize
 from automl.assemble import make_plan
@@ -55,6 +55,19 @@ def test_a_run_goes_on_from_look_to_look_to_its_end() -> None:
     history = search(good_then_bad, len(LOOKS) + 1)
     assert [t.budget for t in history] == [*LOOKS, 1.0]
     assert [t.proposal.parent for t in history] == [None, 0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("method", ["random+curves", "hyperband+curves", "freeze-thaw"])
+def test_steps_of_a_run_go_on_from_what_was_trained_with_the_seed_of_the_run(method: str) -> None:
+    runner = SimulatedRunner(lambda trial: result(trial, mixed_loss(trial)))
+    history = run(build(method, mixed_space(), seed=0, min_share=1 / 9), runner, seed=5, history=History(), n_trials=30)
+    steps = [t for t in history if t.proposal.parent is not None]
+    assert len(steps) >= 5
+    for step in steps:
+        before = history[step.proposal.parent or 0]
+        assert step.proposal.promoted
+        assert (step.config, step.seed) == (before.config, before.seed)
+        assert step.budget > before.budget
 
 
 def test_a_run_that_will_hardly_beat_the_best_ends_at_the_first_look() -> None:
@@ -154,6 +167,8 @@ def test_any_method_ends_runs_early_by_its_name() -> None:
         method_named("bobh+curves")
     with pytest.raises(SettingError, match="by itself"):
         method_named("freeze-thaw+curves")
+    with pytest.raises(SettingError, match="weights of others"):
+        method_named("nash+curves")
 
 
 def test_an_objective_leaves_no_curves_to_stop_by() -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import numpy as np
 import pytest
+import torch
 from small_images import EDGE_CELLS, digits, layout
 
 from automl.errors import SettingError
 from automl.supernet.found import Epoch
 from automl.supernet.guard import Guard
 from automl.supernet.layout import skips
-from automl.supernet.methods.darts import Darts, ranked
+from automl.supernet.methods.darts import Darts, mixture, ranked
+from automl.supernet.network import Supernet
 from automl.supernet.search import search
 
 
@@ -21,16 +25,21 @@ def course(skip_counts: list[int], eigenvalues: list[float] | None = None) -> li
 
 def test_one_skip_too_many_takes_the_epoch_before() -> None:
     guard = Guard(most_skips=2)
-    assert guard.last_good(course([0, 1, 2])) is None
-    assert guard.last_good(course([0, 1, 2, 3])) == 3
-    assert Guard(most_skips=None).last_good(course([6, 6])) is None
+    assert guard.last_good(course([0, 1, 2]), 0.6) is None
+    assert guard.last_good(course([0, 1, 2, 3]), 0.6) == 3
+    assert Guard(most_skips=None).last_good(course([6, 6]), 0.6) is None
+
+
+def test_skips_do_not_stop_a_search_that_has_just_begun() -> None:
+    assert Guard().last_good(course([0, 3]), 0.2) is None
+    assert Guard(since=0.1).last_good(course([0, 3]), 0.2) == 1
 
 
 def test_a_risen_curvature_takes_the_epoch_before_the_rise() -> None:
     guard = Guard(most_skips=None, fall=0.75, window=2)
-    assert guard.last_good(course([0] * 4, [1.0, 1.0, 1.3, 1.3])) is None  # 1 / 1.3 = 0.77
-    assert guard.last_good(course([0] * 4, [1.0, 1.0, 1.4, 1.4])) == 2  # 1 / 1.4 = 0.71
-    assert guard.last_good(course([0] * 3, [1.0, 9.0, 9.0])) is None  # not two windows yet
+    assert guard.last_good(course([0] * 4, [1.0, 1.0, 1.3, 1.3]), 1.0) is None  # 1 / 1.3 = 0.77
+    assert guard.last_good(course([0] * 4, [1.0, 1.0, 1.4, 1.4]), 1.0) == 2  # 1 / 1.4 = 0.71
+    assert guard.last_good(course([0] * 3, [1.0, 9.0, 9.0]), 1.0) is None  # not two windows yet
 
 
 def test_the_weakest_skips_give_way_to_the_next_operation() -> None:
@@ -61,7 +70,7 @@ def test_looking_at_the_curvature_changes_nothing_and_a_guard_bounds_the_skips()
     given = {"epochs": 2, "filters": 2, "keep": 3}
     plain, looked, strict = (
         search(*digits(128), EDGE_CELLS, method=Darts(guard=guard), **given)  # type: ignore[arg-type]
-        for guard in (None, Guard(most_skips=None, fall=0.75), Guard(most_skips=0))
+        for guard in (None, Guard(most_skips=None, fall=0.75), Guard(most_skips=0, since=0.0))
     )
     assert looked.candidates == plain.candidates
     assert np.isnan([epoch.eigenvalue for epoch in plain.epochs]).all()
@@ -70,7 +79,35 @@ def test_looking_at_the_curvature_changes_nothing_and_a_guard_bounds_the_skips()
     assert all(genotype.operations["skip_connect"] == 0 for genotype in strict.genotypes)
 
 
-@pytest.mark.parametrize("values", [{"most_skips": -1}, {"fall": 1.5}, {"window": 0}])
+def test_an_auxiliary_skip_connection_adds_what_a_node_is_fed() -> None:
+    made = layout("edge_cell")
+    supernet = Supernet(made)
+    alpha = torch.randn(len(made.edges), len(made.operations))
+    weights = mixture(supernet, alpha, 0.5)
+    assert torch.equal(mixture(supernet, alpha, 0.0), alpha.softmax(-1))
+    at = made.operations.index("skip_connect")
+    assert torch.allclose(weights[:, at], alpha.softmax(-1)[:, at] + 0.5)
+    others = [i for i in range(len(made.operations)) if i != at]
+    assert torch.equal(weights[:, others], alpha.softmax(-1)[:, others])
+
+
+def test_the_help_of_skip_connections_has_gone_when_the_search_ends() -> None:
+    with pytest.raises(SettingError, match="auxiliary is -1"):
+        Darts(auxiliary=-1)
+    shares = []
+
+    class Watched(Supernet):
+        def mixed(self, images: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+            shares.append(float(weights.detach().sum(1).mean()))
+            return super().mixed(images, weights)
+
+    with mock.patch("automl.supernet.methods.darts.Supernet", Watched):
+        search(*digits(256), EDGE_CELLS, method=Darts(guard=None), epochs=2, filters=2)
+    # Two epochs of two steps, each seen by the choices and by the weights, and a look after each epoch.
+    assert shares == pytest.approx([2.0, 2.0, 1.75, 1.75, 1.5, 1.5, 1.5, 1.25, 1.25, 1.0])
+
+
+@pytest.mark.parametrize("values", [{"most_skips": -1}, {"fall": 1.5}, {"window": 0}, {"since": 1.0}])
 def test_a_guard_outside_its_bounds_is_refused(values: dict[str, float]) -> None:
     with pytest.raises(SettingError, match="must be"):
         Guard(**values)  # type: ignore[arg-type]

@@ -70,6 +70,25 @@ def test_there_are_auto_sklearns_46_for_classes_and_as_many_names_as_values() ->
     assert "NumberOfClasses" not in found
 
 
+def test_wine_has_the_values_that_pymfe_gives_it() -> None:
+    X, y = load_wine(return_X_y=True)
+    theirs = {  # pymfe 0.4.4, kurtosis and skewness by its method 1
+        "DatasetRatio": 0.07303370786516854,
+        "InverseDatasetRatio": 13.692307692307692,
+        "ClassEntropy": 1.5668222768551812,
+        "ClassProbabilityMin": 0.2696629213483146,
+        "ClassProbabilityMax": 0.398876404494382,
+        "KurtosisMin": -1.0896753288585044,
+        "KurtosisMax": 2.0128060084773907,
+        "KurtosisMean": -0.026964671560117504,
+        "SkewnessMin": -0.30468992894361013,
+        "SkewnessMax": 1.088914887210701,
+        "SkewnessMean": 0.3472107055606966,
+    }
+    found = describe(X, np.zeros((len(X), 0)), y, classes=3)
+    assert {name: found[name] for name in theirs} == pytest.approx(theirs, rel=1e-9)
+
+
 def test_components_are_those_of_scikit_learn() -> None:
     from scipy.stats import kurtosis
     from sklearn.decomposition import PCA

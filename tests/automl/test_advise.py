@@ -28,7 +28,8 @@ X, Y = X[ROWS], Y[ROWS]
 
 
 def task() -> Task:
-    return AutoNetClassifier()._task(X, Y, None, None, 0)[0]
+    model = AutoNetClassifier(random_state=0)
+    return model._task(X, Y, None, None, make_plan(model))[0]
 
 
 def space(**settings: Any) -> ConfigurationSpace:

@@ -60,8 +60,8 @@ def main() -> int:
     args = made.parse_args()
     X, y = generated(1000, 20)
     model = AutoNetClassifier(random_state=0)
-    task = model._task(X, y, None, None, 0)[0]
     plan, output = make_plan(model), Output(args.out)
+    task = model._task(X, y, None, None, plan)[0]
     began = time.monotonic()
     features = metafeatures(task)
     described = time.monotonic() - began

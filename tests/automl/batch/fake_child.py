@@ -38,12 +38,16 @@ def main() -> None:
 
 def pressed(job: Job, *, stubborn: bool) -> TaskState:
     """Have Ctrl-C pressed at the batch, and wait until it is passed on."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    passed_on, arrived = os.pipe()
+    os.set_blocking(arrived, False)
+    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.set_wakeup_fd(arrived)  # a mask would not do: it is the main thread's, and libraries have others
     os.kill(os.getppid(), signal.SIGINT)
-    signal.sigwait([signal.SIGINT])
+    os.read(passed_on, 1)
     if stubborn:
         os.kill(os.getppid(), signal.SIGINT)
-        signal.pause()
+        while True:
+            signal.pause()
     return TaskState.INTERRUPTED
 
 

@@ -82,6 +82,7 @@ def make_plan(parameters: Any) -> Plan:
         seed=seed,
         given=given,
         full_share=IMAGE_FULL_SHARE if p.images else FULL_SHARE,
+        split_as_usual=p.resampling is None,
     )
 
 

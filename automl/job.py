@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from automl.errors import SearchFailed
 from automl.evaluation.fitted import EnsembleModel
 from automl.interrupts import finishing
 from automl.metafeatures import metafeatures
+from automl.refit import refitted
 from automl.search.advice import Advice
 from automl.search.history import History
 from automl.search.report import failure_report
@@ -40,6 +41,9 @@ GRACE = 1.0
 """Seconds before the end of the search at which training stops by itself, to predict and to save …"""
 GRACE_ROWS, GRACE_IMAGES, GRACE_PIXELS = 100_000, 500, 64 * 64
 """… and validation rows, or images of so many pixels at most, that take a second more."""
+
+REFIT_GRACE = 1.0
+"""Seconds before the end at which members are no longer trained anew: the workers must be ended."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ def _search(
     from automl.search.loop import Search
 
     limit = plan.time_limit
-    deadline = None if limit is None else began + limit - _reserve(task, limit)
+    deadline = None if limit is None else began + plan.search_share * limit - _reserve(task, limit)
     grace = 0.0 if limit is None else grace_of(task, limit)
     evaluator = plan.evaluator(task, folder, None if deadline is None else deadline - grace)
     optimizer = plan.optimizer(advice if plan.cells is None else plan.shared(task, folder))
@@ -190,11 +194,15 @@ def _finish(task: Task, plan: Plan, began: float, folder: Path, search: Search) 
         raise SearchFailed(
             f"{failure_report(history)}\nRaise time_limit, trial_time_limit or memory_limit, or mend the cause."
         )
-    end = None if plan.time_limit is None else began + plan.time_limit
+    end = None if plan.time_limit is None else began + plan.search_share * plan.time_limit
     with nullcontext() if search.interrupted else finishing():
         ensemble, loss = build_ensemble(
             task, history, folder, plan.families, size=plan.ensemble_size, seed=plan.seed, end=end
         )
+    if plan.search_share < 1 and plan.time_limit is not None and not search.interrupted:
+        deadline = began + plan.time_limit - min(REFIT_GRACE, 0.02 * plan.time_limit)
+        with suppress(KeyboardInterrupt):  # it ends a search with what was found
+            ensemble, _ = refitted(task, plan, ensemble, history, deadline)
     return Outcome(history, ensemble, loss)
 
 

@@ -27,6 +27,9 @@ FULL_SHARE, IMAGE_FULL_SHARE = 0.15, 0.42
 """Shares of the time limit that a full trial of an initial configuration should take at most: of images a few long
 trials are better than many short ones."""
 
+SEARCH_SHARE = 0.8
+"""Of the time limit, where the members are trained anew afterwards."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -49,6 +52,9 @@ class Plan:
     seed: of everything random.
     full_share: of the time limit, that a full trial of an initial configuration should take at most.
     cells: the family whose shared weights say what is tried first, where `warm_start` is a one-shot method.
+    split_as_usual: whether nobody has said how the rows are split.
+    search_share: of the time limit; in what is left of it, the members of the ensemble are trained anew on all rows.
+        Set by `sized_for`.
     """
 
     space: ConfigurationSpace
@@ -74,6 +80,8 @@ class Plan:
     given: int = 0
     full_share: float = FULL_SHARE
     cells: Any = None
+    split_as_usual: bool = True
+    search_share: float = 1.0
 
     def sized_for(self, task: Task) -> Plan:
         """The plan with as many epochs as the task's training rows need, and networks as wide as the time allows."""
@@ -84,7 +92,10 @@ class Plan:
             seconds = self.full_seconds / pixels
             own = [widened(self.space, c, self.families, seconds) for c in initial[self.given :]]
             initial = [*initial[: self.given], *own]
-        return replace(self, epochs=full_epochs(rows), initial=initial)
+        # One holdout for networks of tables is for want of time: the rows it keeps from them are theirs in the end.
+        held_out = task.arrays.images is None and isinstance(self.usual_resampling(len(task.y)), float)
+        share = SEARCH_SHARE if self.split_as_usual and held_out else 1.0
+        return replace(self, epochs=full_epochs(rows), initial=initial, search_share=share)
 
     def usual_resampling(self, rows: int) -> int | float | None:
         """How so many rows are split where nobody has said how."""

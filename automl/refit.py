@@ -28,21 +28,47 @@ _NO_ROWS = np.empty(0, dtype=np.int64)
 
 
 def refit_ensemble(task: Task, plan: Plan, ensemble: EnsembleModel, history: History) -> EnsembleModel:
-    """The ensemble with its members trained on all rows, each for the share of a full run that was best for it.
+    """The ensemble with its members trained on all rows, within the time limit; see `refitted`.
 
-    They are trials like any other, in workers and under the limits of the plan. A member whose trial fails, or for
-    which the time limit leaves no time, is kept as it was, with a warning.
-
-    history: of the search that found the members: one that had more seconds there, as an initial configuration, has
-        them again.
+    Members that are kept as they were are told of by a warning.
 
     Raises
     ------
     SearchFailed: no member could be refitted.
     """
+    deadline = None if plan.time_limit is None else time.monotonic() + plan.time_limit
+    found, failed = refitted(task, plan, ensemble, history, deadline)
+    if len(failed) == len(ensemble.members):
+        raise SearchFailed(f"none of {len(failed)} members could be refitted; the first failed with:\n{failed[0]}")
+    if failed:
+        first = next(iter(failed.values())).strip().splitlines()[-1]
+        warnings.warn(
+            f"{len(failed)} of {len(found.members)} members could not be refitted and are kept as they were: {first}",
+            stacklevel=3,
+        )
+    return found
+
+
+def refitted(
+    task: Task, plan: Plan, ensemble: EnsembleModel, history: History, deadline: float | None
+) -> tuple[EnsembleModel, dict[int, str]]:
+    """The ensemble with its members trained on all rows, each for the share of a full run that was best for it.
+
+    They are trials like any other, in workers and under the limits of the plan, those of more weight first. A member
+    whose trial fails, or for which there is no time, is kept as it was.
+
+    Parameters
+    ----------
+    history: of the search that found the members: one that had more seconds there, as an initial configuration, has
+        them again.
+    deadline: `time.monotonic` value; None where there is no end.
+
+    Returns
+    -------
+    The ensemble, and why a member, by its place, is as it was.
+    """
     everything = replace(task, folds=(Fold(np.arange(len(task.y)), _NO_ROWS),))
     learned = sum(len(fold.train) for fold in task.folds)
-    deadline = None if plan.time_limit is None else time.monotonic() + plan.time_limit
     members, failed = list(ensemble.members), dict.fromkeys(range(len(ensemble.members)), "the time limit had passed")
     with tempfile.TemporaryDirectory(prefix="autonet-") as name:
         folder = Path(name)
@@ -58,7 +84,8 @@ def refit_ensemble(task: Task, plan: Plan, ensemble: EnsembleModel, history: His
             device=plan.device,
         )
         with plan.runner(evaluator) as runner:
-            for k, member in enumerate(members):
+            for k in sorted(failed, key=lambda k: -ensemble.weights[k]):
+                member = members[k]
                 bracket = history[ensemble.trials[k]].proposal.bracket
                 proposal = Proposal(member.config, member.effort, bracket=bracket)
                 runner.submit(Trial(k, proposal, trial_seed(plan.seed, k)))
@@ -67,15 +94,7 @@ def refit_ensemble(task: Task, plan: Plan, ensemble: EnsembleModel, history: His
                 if result.state is State.DONE:
                     members[number] = read_model(folder / str(number), plan.families)
                     del failed[number]
-    if len(failed) == len(members):
-        raise SearchFailed(f"none of {len(members)} members could be refitted; the first failed with:\n{failed[0]}")
-    if failed:
-        first = next(iter(failed.values())).strip().splitlines()[-1]
-        warnings.warn(
-            f"{len(failed)} of {len(members)} members could not be refitted and are kept as they were: {first}",
-            stacklevel=3,
-        )
-    return replace(ensemble, members=members)
+    return replace(ensemble, members=members), failed
 
 
 def _ended(runner: ProcessRunner, count: int, deadline: float | None) -> list[tuple[int, Result]]:

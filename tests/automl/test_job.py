@@ -17,6 +17,7 @@ from automl.job import grace_of, predicted_cost
 from automl.metrics import Metric
 from automl.plan import full_epochs
 from automl.preprocessing.columns import Arrays
+from automl.refit import refitted
 from automl.resampling import make_folds
 from automl.search.history import History
 from automl.search.trial import Proposal, Result, State, Trial
@@ -153,3 +154,40 @@ def test_a_refit_for_which_there_is_no_time_is_told() -> None:
 def test_networks_alone_have_five_folds_where_there_is_time_for_them(parameters: dict[str, Any], wanted: Any) -> None:
     plan = make_plan(AutoNetClassifier(device="cpu", **parameters))
     assert plan.usual_resampling(4_000) == wanted
+
+
+@pytest.mark.parametrize(
+    ("parameters", "wanted"),
+    [({}, 0.8), ({"resampling": 0.2}, 1.0), ({"families": ["mlp", "linear"]}, 1.0), ({"time_limit": 600}, 1.0)],
+    ids=str,
+)
+def test_time_is_kept_for_training_on_all_rows_where_one_holdout_was_for_want_of_time(
+    parameters: dict[str, Any], wanted: float
+) -> None:
+    model = AutoNetClassifier(**{"families": "neural", "time_limit": 5, "device": "cpu", **parameters})
+    plan = make_plan(model)
+    task, _ = model._task(np.arange(2_000.0)[:, None], np.arange(2_000) % 2, None, None, plan)
+    assert plan.sized_for(task).search_share == wanted
+
+
+def test_networks_judged_by_one_holdout_are_trained_on_all_rows_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    import automl.job
+
+    calls: list[Any] = []
+
+    def watched(task: Any, plan: Any, ensemble: Any, history: Any, deadline: float) -> Any:
+        found, failed = refitted(task, plan, ensemble, history, deadline)
+        calls.append((ensemble, found, failed))
+        return found, failed
+
+    monkeypatch.setattr(automl.job, "refitted", watched)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1_000, 3))
+    model = AutoNetClassifier(families=["mlp"], time_limit=6, n_jobs=1, device="cpu", warm_start=None)
+    model.fit(X, X[:, 0] > 0)
+    ((before, found, failed),) = calls
+    assert model.ensemble_ is found
+    assert not failed
+    assert all(new is not old for new, old in zip(found.members, before.members, strict=True))
+    assert found.weights == before.weights
+    assert model.score(X, X[:, 0] > 0) > 0.9

@@ -136,7 +136,7 @@ def peer_row(folder: Path, name: str, system: str, args: argparse.Namespace) -> 
     X, y, labels = load_table(folder, name)
     train, test, y_train, y_test = split_table(X, y, labels)
     parts = {"train": (train, y_train), "test": (test, y_test)}
-    job = {"system": system, "labels": labels, "seed": args.seed, "jobs": args.jobs}
+    job = {"system": system, "labels": labels, "seed": args.seed, "jobs": args.jobs, "mixed": args.mixed}
     try:
         answer = ask(args.peer_python, "tables_peer.py", parts, job, threads=args.jobs, limit=args.peer_limit)
     except subprocess.TimeoutExpired:
@@ -230,6 +230,7 @@ def arguments() -> argparse.Namespace:
     made.add_argument("--peer-python", type=Path, default=Path(sys.executable), help="interpreter that has the peers")
     made.add_argument("--peer-limit", type=float, default=600.0, help="seconds, start and prediction included")
     made.add_argument("--jobs", type=int, default=2)
+    made.add_argument("--mixed", action="store_true", help="TabM trains in bfloat16, on CPUs with units for it")
     made.add_argument("--clock-only", action="store_true", help="no peers")
     made.add_argument("--warm", action="store_true", help="all fits in this process")
     made.add_argument("--markdown", type=Path, metavar="JSON", help="print this file's rows for RESULTS.md, no more")

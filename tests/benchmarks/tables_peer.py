@@ -71,6 +71,9 @@ def pytabkit(job: dict[str, Any], parts: dict[str, Part]) -> dict[str, Any]:
     from pytabkit.models.sklearn import sklearn_interfaces as models
 
     torch.set_num_threads(job["jobs"])
+    if job["mixed"]:  # TabM's own mixed precision, which pytabkit allows on GPUs only
+        usual = torch.autocast
+        torch.autocast = lambda device, **_: usual(device, dtype=torch.bfloat16)
     X = parts["train"][0]
     made = getattr(models, f"{job['system']}_{'Classifier' if job['labels'] else 'Regressor'}")
     model = made(random_state=job["seed"], device="cpu", n_threads=job["jobs"], n_cv=1)

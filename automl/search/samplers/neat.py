@@ -8,7 +8,8 @@ which others hang, such as a depth; so a network in a space of its nodes and wei
 
 The compatibility distance is δ = c1 E/N + c2 D/N + c3 W (their equation 1; excess and disjoint genes alike, N = 1
 below 20 genes), W the mean difference of matching genes: 0 or 1 for categories, shares of the range for numbers.
-Weights in the paper differ by units rather than shares, therefore c3 = 6 instead of 0.4, at their threshold of 3.
+Weights in the paper differ by units rather than shares, therefore c3 = 6 instead of 0.4, at their threshold of 3, which
+is raised where a generation would fall into more species than it can feed: two categories in three differ by chance.
 
 Generations are replayed from the history: a genome's fitness is the loss of the trial of its configuration. While the
 last trials of a generation run, workers get mutants of its members.
@@ -35,8 +36,11 @@ if TYPE_CHECKING:
 
     from automl.search.history import History
 
-IDLE = 50
-"""Generations without a new configuration after which the space counts as exhausted."""
+IDLE = 20
+"""Generations in a row without a new configuration after which the space counts as exhausted."""
+
+WIDER = 1.2
+"""Factor on the threshold of compatibility as long as a generation falls into too many species."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +54,11 @@ class Settings:
     weight: probability that a number mutates, by a normal step of `power` of its range (0.8 in the paper).
     replace: share of these that are drawn anew instead (0.1 in the paper).
     crossover: probability that a child has two parents (0.75 in the paper).
+    species: at most; the threshold is raised in a generation that would have more.
     """
 
     population: int = 30
+    species: int = 6
     threshold: float = 3.0
     excess: float = 1.0
     difference: float = 6.0
@@ -83,7 +89,9 @@ class Genome:
         both = ~np.isnan(fit.code) & ~np.isnan(unfit.code) & (rng.random(len(fit.code)) < 0.5)
         self.code = fit.code.copy()
         if rng.random() < genes.settings.crossover:
-            self.code = genes.repaired(np.where(both, unfit.code, fit.code), rng)
+            mixed = np.where(both, unfit.code, fit.code)
+            # structure of the less fit parent comes with the genes that hang on it
+            self.code = genes.repaired(np.where(np.isnan(mixed), unfit.code, mixed), rng)
 
     def mutate(self, genes: Genes) -> None:
         self.code = genes.mutant(self.code, _generator())
@@ -160,16 +168,17 @@ class NEAT:
     _generation: _Generation | None = field(default=None, init=False, repr=False, compare=False)
 
     def __call__(self, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> dict[str, Any]:
-        known = {config_key(t.config): t.loss for t in history if t.state not in (State.RUNNING, State.PRUNED)}
+        known: dict[str, float] = {}
+        for trial in history:  # of trials of one configuration the first counts, so that no past changes
+            if trial.state not in (State.RUNNING, State.PRUNED):
+                known.setdefault(config_key(trial.config), trial.loss)
         tried = {config_key(t.config) for t in history}
         seed = run_seed(history)
         now = self._generation
         if now is None or now.genes.space is not space or now.seed != seed or not now.agrees(known):
             now = _Generation(Genes(space, self.settings), seed)
-        idle = 0
-        while now.complete(known) and idle < IDLE:
+        while now.idle < IDLE and now.complete(known):
             now.reproduce(known)
-            idle = 0 if any(key not in known for key in now.keys) else idle + 1
         self._generation = now
         for key, config in zip(now.keys, now.configs, strict=True):
             if key not in tried and config is not None:
@@ -179,7 +188,7 @@ class NEAT:
 
 
 class _Generation:
-    """The living generation, and the fitness that led to it."""
+    """The living generation, the fitness that led to it, and how many before it brought nothing new."""
 
     def __init__(self, genes: Genes, seed: int) -> None:
         from neat.reporting import ReporterSet
@@ -188,7 +197,7 @@ class _Generation:
         from neat.stagnation import DefaultStagnation
 
         settings, quiet = genes.settings, ReporterSet()
-        self.genes, self.seed, self.number = genes, seed, 0
+        self.genes, self.seed, self.number, self.idle = genes, seed, 0, 0
         self.used: dict[str, float] = {}
         stagnation = SimpleNamespace(species_fitness_func="max", max_stagnation=settings.stagnation, species_elitism=2)
         reproduction = SimpleNamespace(
@@ -199,7 +208,7 @@ class _Generation:
         self._config = SimpleNamespace(genome_config=genes, genome_type=Genome)
         with self._seeded():
             self._population = self._reproduction.create_new(Genome, self._config.genome_config, settings.population)
-            self._species.speciate(self._config, self._population, 0)
+            self._speciate()
         self._read()
 
     def agrees(self, known: Mapping[str, float]) -> bool:
@@ -223,8 +232,22 @@ class _Generation:
             self._population = self._reproduction.reproduce(self._config, self._species, size, self.number)
             if not self._population:  # every species had stagnated
                 self._population = self._reproduction.create_new(Genome, self._config.genome_config, size)
-            self._species.speciate(self._config, self._population, self.number)
+            self._speciate()
         self._read()
+        self.idle = 0 if any(key not in self.used for key in self.keys) else self.idle + 1
+
+    def _speciate(self) -> None:
+        """Divide the population; species of the generation before go on, as many new ones are made as there may be."""
+        settings, species = self.genes.settings, self._species.species
+        old, threshold = set(species), settings.threshold
+        while True:
+            self._species.species_set_config.compatibility_threshold = threshold
+            self._species.speciate(self._config, self._population, self.number)
+            if len(species) <= settings.species:
+                break
+            for new in set(species) - old:
+                del species[new]
+            threshold *= WIDER
 
     def _read(self) -> None:
         self.codes = [genome.code for genome in self._population.values()]

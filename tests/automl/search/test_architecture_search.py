@@ -20,9 +20,9 @@ from automl.search.lessons import log_scaled, losses
 from automl.search.samplers.codeepneat import Parts
 from automl.search.samplers.evolution import Evolution
 from automl.search.samplers.large_scale import Layers as Stack
-from automl.search.samplers.neat import NEAT, Genes, Settings
+from automl.search.samplers.neat import NEAT, Genes, Genome, Settings
 from automl.search.samplers.pnas import changes, grown
-from automl.search.trial import Proposal, Result, State, Trial
+from automl.search.trial import Proposal, Result, State, Trial, config_key
 from automl.search.warmup import warm_up
 
 
@@ -147,6 +147,47 @@ def test_neat_leaves_the_global_random_numbers_alone() -> None:
     before = random.getstate()
     NEAT()(mixed_space(), History(), rng())
     assert random.getstate() == before
+
+
+def test_neat_goes_on_where_almost_every_genome_would_be_a_species_of_its_own() -> None:
+    space = joined(EdgeCellSpace())
+    trials = played(build("neat", space, seed=0, min_share=1.0), 64, lambda t: float(len(set(t.config.values()))))
+    assert len({config_key(trial.config) for trial in trials}) == 64
+
+
+def test_neat_stands_still_in_an_exhausted_space() -> None:
+    space = CS.ConfigurationSpace()
+    space.add([CS.Categorical(f"c{i}", list("abc")) for i in range(3)])
+    cells = [dict(zip(space, each, strict=True)) for each in itertools.product("abc", repeat=3)]
+    past = history(*((cell, float(i)) for i, cell in enumerate(cells)))
+    sampler = NEAT()
+    assert [sampler(space, past, rng(s)) for s in range(3)] == [NEAT()(space, past, rng(s)) for s in range(3)]
+
+
+def test_a_configuration_that_is_tried_again_does_not_change_what_neat_has_bred() -> None:
+    space = mixed_space()
+    past = played(build("neat", space, seed=0, min_share=1.0), 35, mixed_loss)
+    best = min(past.trials[:30], key=lambda t: t.loss)  # of the first generation
+    again = Trial(35, best.proposal, 0, Result(State.DONE, 10 * max(t.loss for t in past)))
+    assert NEAT()(space, past.put(again), rng()) == NEAT()(space, past, rng())
+
+
+def test_structure_of_the_less_fit_parent_comes_with_its_genes() -> None:
+    space = network_space()
+    genes = Genes(space, Settings(crossover=1.0))
+    fit, unfit, child = Genome(0), Genome(1), Genome(2)
+    fit.fitness, unfit.fitness = 1.0, 0.0
+    weights = {name: 0.5 for name in space if name != "hidden"}
+    fit.code = codes_of(space, [{"hidden": 0, "out_bias": 1.0, "out_x1": 1.0, "out_x2": 1.0}])[0]
+    unfit.code = codes_of(space, [{"hidden": 4, **weights}])[0]
+    depths = set()
+    for _ in range(20):
+        child.configure_crossover(fit, unfit, genes)
+        config = decoded(space, child.code)
+        assert config is not None
+        depths.add(config["hidden"])
+        assert all(value == pytest.approx(0.5) for name, value in config.items() if name[0] == "h" and "_" in name)
+    assert depths == {0, 4}
 
 
 def test_marked_parts_are_the_modules_and_equal_ones_share_a_population() -> None:

@@ -22,6 +22,7 @@ import numpy as np
 from automl.search.candidates import codes_of, drawn, moved, settled
 from automl.search.draw import decode, sample
 from automl.search.lessons import Replay, lessons, losses, run_seed
+from automl.search.trial import config_key
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from automl.search.trial import Trial
 
 TRIES = 16
-"""Networks that a forbidden clause may exclude before a draw from the space takes their place."""
+"""Networks that a forbidden clause excludes or that were tried before a draw from the space takes their place."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class CoDeepNEAT:
 
     def __call__(self, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> dict[str, Any]:
         now = self._populations(space, lessons(history), run_seed(history))
+        tried = {config_key(t.config) for t in history}
         for _ in range(TRIES):
             blueprint = now.blueprints[int(rng.integers(len(now.blueprints)))]
             code = np.full(len(space), np.nan)
@@ -120,7 +122,7 @@ class CoDeepNEAT:
                 members = now.modules[kind][species]
                 code[list(slot)] = members[int(rng.integers(len(members)))]
             config = decode(space, settled(space, code[None])[0])
-            if config is not None:
+            if config is not None and config_key(config) not in tried:
                 return config
         return sample(space, rng)
 
@@ -195,7 +197,8 @@ class CoDeepNEAT:
         took = _fits(networks[:, list(now.parts.outside)], blueprint.outside)
         for slot, kind, species in zip(now.parts.slots, now.parts.kinds, blueprint.species, strict=True):
             part = networks[:, list(slot)]
-            took &= np.any([_fits(part, member) for member in now.modules[kind][species]], axis=0)
+            asleep = np.isnan(part).all(axis=1)  # a layer beyond the depth: whatever would fill it
+            took &= asleep | np.any([_fits(part, member) for member in now.modules[kind][species]], axis=0)
         return float(values[took].mean() if took.any() else np.median(values))
 
     def _blueprint_child(self, now: Populations, parents: Sequence[Blueprint], rng: np.random.Generator) -> Blueprint:

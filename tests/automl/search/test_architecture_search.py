@@ -198,6 +198,23 @@ def test_marked_parts_are_the_modules_and_equal_ones_share_a_population() -> Non
     assert len(Parts.of(mixed_space()).slots) == len(mixed_space())
 
 
+@pytest.mark.parametrize("sign", [1, -1], ids=["shallow", "deep"])
+def test_blueprints_of_the_better_depth_survive(sign: int) -> None:
+    space = joined(ChainSpace(layers=(1, 8), dense=(0, 0), halvings=0))
+    optimizer = build("codeepneat", space, seed=0, min_share=1.0)
+    trials = played(optimizer, 120, lambda t: sign * float(t.config["arch:layers"]))
+    depths = [sign * trial.config["arch:layers"] for trial in trials]
+    assert np.mean(depths[60:]) < np.mean(depths[:20]) - 2  # 20 networks a generation
+
+
+def test_networks_that_were_tried_make_way_for_draws() -> None:
+    space = CS.ConfigurationSpace()
+    parts = [CS.Categorical(f"c{i}", list("abc"), default="abab"[i]) for i in range(4)]
+    space.add(*parts, *(CS.ForbiddenEqualsRelation(a, b) for a, b in itertools.pairwise(parts)))
+    trials = played(build("codeepneat", space, seed=0, min_share=1.0), 24, lambda t: float(ord(t.config["c0"])))
+    assert len({config_key(trial.config) for trial in trials}) >= 20  # of 3 · 2 · 2 · 2
+
+
 # Warm-up
 
 

@@ -21,12 +21,13 @@ import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from automl.search.candidates import codes_of, drawn, moved, mutated, settled, unit
+from automl.search.candidates import codes_of, drawn, moved, mutated, settled
 from automl.search.draw import as_dict, choices, decode, sample
 from automl.search.lessons import run_seed
 from automl.search.trial import State, config_key
@@ -36,11 +37,11 @@ if TYPE_CHECKING:
 
     from automl.search.history import History
 
-IDLE = 20
+IDLE = 5
 """Generations in a row without a new configuration after which the space counts as exhausted."""
 
 WIDER = 1.2
-"""Factor on the threshold of compatibility as long as a generation falls into too many species."""
+"""Factor on the threshold as long as a generation falls into too many species; it is taken back by one a generation."""
 
 
 @dataclass(frozen=True)
@@ -114,10 +115,15 @@ class Genes:
     innovation_tracker: Any = None
     """Where neat-python counts innovations; here the name of a gene is its marking."""
 
-    @property
+    @cached_property
     def structural(self) -> np.ndarray:
         """(d,) whether other hyperparameters hang on each."""
         return np.array([bool(self.space.children_of[name]) for name in self.space])
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """(d,) whether each has categories or levels rather than numbers."""
+        return np.array([bool(choices(hp)) for hp in self.space.values()])
 
     def minimal(self, rng: np.random.Generator) -> np.ndarray:
         """A code with the default's structure, the rest drawn."""
@@ -152,10 +158,8 @@ class Genes:
         here, there = ~np.isnan(a), ~np.isnan(b)
         both, longest = here & there, max(here.sum(), there.sum())
         n = 1 if longest < 20 else longest
-        x, y = unit(self.space, np.stack([a, b]))
-        gap = np.abs(x - y)
-        labels = np.array([bool(choices(hp)) for hp in self.space.values()])
-        gap = np.where(labels, gap > 1e-9, gap)
+        gap = np.abs(a - b)
+        gap = np.where(self.labels, gap > 1e-9, gap)
         matching = float(gap[both].mean()) if both.any() else 0.0
         return float(self.settings.excess * (here != there).sum() / n + self.settings.difference * matching)
 
@@ -199,6 +203,7 @@ class _Generation:
         settings, quiet = genes.settings, ReporterSet()
         self.genes, self.seed, self.number, self.idle = genes, seed, 0, 0
         self.used: dict[str, float] = {}
+        self._threshold = settings.threshold
         stagnation = SimpleNamespace(species_fitness_func="max", max_stagnation=settings.stagnation, species_elitism=2)
         reproduction = SimpleNamespace(
             elitism=settings.elitism, survival_threshold=settings.survival, min_species_size=2
@@ -234,20 +239,21 @@ class _Generation:
                 self._population = self._reproduction.create_new(Genome, self._config.genome_config, size)
             self._speciate()
         self._read()
-        self.idle = 0 if any(key not in self.used for key in self.keys) else self.idle + 1
+        self.idle = 0 if any(key and key not in self.used for key in self.keys) else self.idle + 1
 
     def _speciate(self) -> None:
         """Divide the population; species of the generation before go on, as many new ones are made as there may be."""
         settings, species = self.genes.settings, self._species.species
-        old, threshold = set(species), settings.threshold
+        old = set(species)
+        self._threshold = max(settings.threshold, self._threshold / WIDER)
         while True:
-            self._species.species_set_config.compatibility_threshold = threshold
+            self._species.species_set_config.compatibility_threshold = self._threshold
             self._species.speciate(self._config, self._population, self.number)
             if len(species) <= settings.species:
                 break
             for new in set(species) - old:
                 del species[new]
-            threshold *= WIDER
+            self._threshold *= WIDER
 
     def _read(self) -> None:
         self.codes = [genome.code for genome in self._population.values()]

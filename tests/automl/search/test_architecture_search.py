@@ -157,8 +157,9 @@ def test_neat_goes_on_where_almost_every_genome_would_be_a_species_of_its_own() 
 
 def test_neat_stands_still_in_an_exhausted_space() -> None:
     space = CS.ConfigurationSpace()
-    space.add([CS.Categorical(f"c{i}", list("abc")) for i in range(3)])
-    cells = [dict(zip(space, each, strict=True)) for each in itertools.product("abc", repeat=3)]
+    parts = [CS.Categorical(f"c{i}", list("abc"), default="aab"[i]) for i in range(3)]
+    space.add(*parts, CS.ForbiddenEqualsRelation(parts[1], parts[2]))
+    cells = [dict(zip(space, each, strict=True)) for each in itertools.product("abc", repeat=3) if each[1] != each[2]]
     past = history(*((cell, float(i)) for i, cell in enumerate(cells)))
     sampler = NEAT()
     assert [sampler(space, past, rng(s)) for s in range(3)] == [NEAT()(space, past, rng(s)) for s in range(3)]

@@ -77,8 +77,27 @@ class Branches:
 
     @cached_property
     def hash(self) -> str:
-        """Equal for networks that differ in the order of their layers alone."""
-        return f"{self.order}{self.merge}{canonical_hash(self.graph())}"
+        """Equal for networks that differ in the order of their layers alone, where it changes nothing they compute."""
+        return f"{self.order}{self.merge}{canonical_hash(self._joined())}"
+
+    def _joined(self) -> Graph:
+        """The graph, with what a sum makes of the last that it takes: the width of all, and the one not scaled."""
+        graph, places = self.graph(), [0]
+        labels, units, edges = [INPUT], [graph.units[0]], list[tuple[int, int]]()
+        for i, row in enumerate(self.taken, start=1):
+            label, sources = graph.labels[i], [places[j] for j in row]
+            if len(row) > 1 and self.merge == "sum":
+                label += f" of {units[sources[-1]]}"
+            elif len(row) > 1 and self.merge == "scaled":
+                labels.append("unscaled")
+                units.append(units[sources[-1]])
+                edges.append((sources[-1], len(labels) - 1))
+                sources[-1] = len(labels) - 1
+            labels.append(label)
+            units.append(graph.units[i])
+            edges += [(source, len(labels) - 1) for source in sources]
+            places.append(len(labels) - 1)
+        return Graph(tuple(labels), tuple(edges), tuple(units))
 
     def graph(self) -> Graph:
         labels = (INPUT, *(layer.label for layer in self.layers), OUTPUT)

@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional
 
 from automl.errors import AutoNetError, GenotypeError
+from automl.genotypes.branches import Branches
 from automl.genotypes.cells import Block, Cell
 from automl.genotypes.draw import draw
 from automl.genotypes.edge_cell import EdgeCell
@@ -171,6 +172,27 @@ def test_depths_are_drawn_evenly() -> None:
     counts = np.bincount([sample(space, rng)["arch:layers"] for _ in range(1200)], minlength=7)[1:]
     chi_squared = ((counts - 200) ** 2 / 200).sum()
     assert chi_squared < 15.09  # five degrees of freedom, p = 0.01
+
+
+@pytest.mark.parametrize(("merge", "alike"), [("concat", True), ("sum", False), ("scaled", False)])
+def test_the_order_of_what_a_sum_takes_counts_where_it_decides_its_width(merge: str, alike: bool) -> None:
+    narrow, wide, last = (Layer("conv", 3, filters) for filters in (4, 8, 6))
+    one, other = (
+        Branches.of([*pair, last], [(0,), (0,), (1, 2), (3,)], merge=merge) for pair in ((narrow, wide), (wide, narrow))
+    )
+    assert (one.plan((3, 8, 8), 2).parameters == other.plan((3, 8, 8), 2).parameters) == alike
+    assert (one.hash == other.hash) == alike
+
+
+@pytest.mark.parametrize(("merge", "alike"), [("sum", True), ("scaled", False)])
+def test_branches_of_one_width_may_be_swapped_unless_all_but_the_last_are_scaled(merge: str, alike: bool) -> None:
+    one, other = (
+        Branches.of(
+            [*(Layer("conv", kernel, 8) for kernel in pair), Layer("relu")], [(0,), (0,), (1, 2), (3,)], merge=merge
+        )
+        for pair in ((3, 5), (5, 3))
+    )
+    assert (one.hash == other.hash) == alike
 
 
 # Errors

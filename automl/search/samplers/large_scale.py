@@ -19,7 +19,7 @@ import numpy as np
 from automl.search.candidates import codes_of, drawn, mutated, settled
 from automl.search.draw import decode, sample
 from automl.search.lessons import Replay, lessons, losses, run_seed
-from automl.search.trial import Configuration, Offspring, State
+from automl.search.trial import Configuration, Offspring, State, config_key
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -54,17 +54,19 @@ class LargeScale:
         return self.child(space, history, rng).config
 
     def child(self, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> Offspring:
-        """A mutant and its parent, or a trivial network."""
+        """A mutant and its parent, or a trivial network, as long as there are new ones and the population is small."""
         layers = Layers.of(space)
         living = self._living(space, lessons(history), run_seed(history))
+        tried = {config_key(t.config) for t in history}
         parent: int | None = None
-        for _ in range(TRIES):
-            if len(history) < self.population or len(living) < 2:
+        for attempt in range(TRIES):
+            trivial = len(living) < 2 or (len(history) < self.population and attempt < TRIES // 2)
+            if trivial:
                 code, parent = layers.trivial(drawn(space, 1, rng, active=False)[0]), None
             else:
                 code, parent = self._child(layers, living, rng)
             config = decode(space, code)
-            if config is not None:
+            if config is not None and not (trivial and len(living) >= 2 and config_key(config) in tried):
                 return Offspring(config, parent)
         return Offspring(sample(space, rng))
 

@@ -124,6 +124,27 @@ def features(space: ConfigurationSpace, codes: np.ndarray) -> np.ndarray:
     return np.hstack(blocks)
 
 
+def differences(
+    space: ConfigurationSpace, a: np.ndarray, b: np.ndarray, among: Sequence[int] | None = None
+) -> np.ndarray:
+    """The (m, n) mean difference of points (m, d) and (n, d) in [0, 1]: 1 where categories or activity differ.
+
+    Parameters
+    ----------
+    among: places of the hyperparameters that count, at least one; all by default.
+    """
+    hyperparameters = list(space.values())
+    places = range(len(space)) if among is None else among
+    total = np.zeros((len(a), len(b)))
+    for i in places:
+        hp, x, y = hyperparameters[i], a[:, i, None], b[None, :, i]
+        gap = np.abs(x - y)
+        if choices(hp) and not isinstance(hp, OrdinalHyperparameter):
+            gap = np.where(np.isnan(gap), gap, gap > 1e-9)
+        total += np.where(np.isnan(gap), np.isnan(x) != np.isnan(y), gap)
+    return total / len(places)
+
+
 def first_new(
     space: ConfigurationSpace, ranked: Iterable[np.ndarray], history: History, rng: np.random.Generator
 ) -> dict[str, Any]:

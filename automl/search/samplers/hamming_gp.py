@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from automl.search.candidates import codes_of, drawn, first_new, mutated, unit
-from automl.search.draw import choices, sample
+from automl.search.candidates import codes_of, differences, drawn, first_new, mutated, unit
+from automl.search.draw import sample
 from automl.search.lessons import lessons, losses, standardised
 from metalearn.gaussian import Posterior, expected_improvement, winsorised
 
@@ -58,17 +58,3 @@ class HammingGP:
         mean, deviation = posterior.predict(np.exp(-differences(space, unit(space, pool), points) / length), 1.0)
         value = expected_improvement(mean, deviation, float(targets.min()))
         return first_new(space, pool[np.argsort(-value, kind="stable")], history, rng)
-
-
-def differences(space: ConfigurationSpace, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The (m, n) mean difference between points (m, d) and (n, d)."""
-    from ConfigSpace import OrdinalHyperparameter
-
-    total = np.zeros((len(a), len(b)))
-    for i, hp in enumerate(space.values()):
-        x, y = a[:, i, None], b[None, :, i]
-        gap = np.abs(x - y)
-        if choices(hp) and not isinstance(hp, OrdinalHyperparameter):
-            gap = np.where(np.isnan(gap), gap, gap > 1e-9)
-        total += np.where(np.isnan(gap), np.isnan(x) != np.isnan(y), gap)
-    return total / len(space)

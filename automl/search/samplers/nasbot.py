@@ -20,7 +20,7 @@ import numpy as np
 
 from automl.genotypes.spaces import decode as decode_genotype
 from automl.genotypes.spaces import definition_of
-from automl.search.candidates import allowed, codes_of, drawn, first_new, mutated, unit
+from automl.search.candidates import allowed, codes_of, differences, drawn, first_new, mutated, unit
 from automl.search.draw import decode, sample
 from automl.search.lessons import lessons, losses, standardised
 from automl.search.models.otmann import Layers, distance
@@ -152,9 +152,7 @@ def _rest(space: ConfigurationSpace, a: np.ndarray, b: np.ndarray) -> np.ndarray
     columns = [i for i, name in enumerate(space) if not name.startswith(found[1])]
     if not columns:
         return np.ones((len(a), len(b)))
-    x, y = unit(space, a)[:, None, columns], unit(space, b)[None, :, columns]
-    gap = np.where(np.isnan(x) | np.isnan(y), (np.isnan(x) != np.isnan(y)).astype(float), np.abs(x - y))
-    return np.exp(-2 * gap.mean(axis=2))
+    return np.exp(-2 * differences(space, unit(space, a), unit(space, b), columns))
 
 
 def _changed(space: ConfigurationSpace, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -11,7 +11,7 @@ from simulated import architecture_loss, architecture_space, mixed_loss, mixed_s
 
 from automl.errors import SettingError
 from automl.genotypes.spaces import BranchesSpace, ChainSpace, EdgeCellSpace, decode, joined
-from automl.search.candidates import codes_of, drawn, features, mutated
+from automl.search.candidates import codes_of, differences, drawn, features, mutated, unit
 from automl.search.catalogue import build
 from automl.search.draw import check_config
 from automl.search.draw import decode as decoded
@@ -20,6 +20,7 @@ from automl.search.lessons import log_scaled, losses
 from automl.search.samplers.codeepneat import Parts
 from automl.search.samplers.evolution import Evolution
 from automl.search.samplers.large_scale import Layers as Stack
+from automl.search.samplers.nasbot import _rest as kernel_of_the_rest
 from automl.search.samplers.neat import NEAT, Genes, Genome, Settings
 from automl.search.samplers.pnas import changes, grown
 from automl.search.trial import Proposal, Result, State, Trial, config_key
@@ -51,6 +52,44 @@ def test_features_hold_every_choice_apart() -> None:
     codes = drawn(space, 50, rng())
     assert features(space, codes).shape == (50, 30)
     np.testing.assert_array_equal(features(space, codes).sum(axis=1), 6)
+
+
+def test_categories_are_equally_far_apart_and_what_is_asleep_is_far_from_what_is_not() -> None:
+    space = CS.ConfigurationSpace()
+    kind, rate, level = (
+        CS.Categorical("kind", list("abc")),
+        CS.Float("rate", (0.0, 1.0)),
+        CS.OrdinalHyperparameter("level", [1, 2]),
+    )
+    space.add(kind, rate, level, CS.EqualsCondition(rate, kind, "a"))
+    points = unit(
+        space,
+        codes_of(
+            space,
+            [
+                {"kind": "a", "rate": 0.25, "level": 1},
+                {"kind": "a", "rate": 0.75, "level": 2},
+                {"kind": "b", "level": 1},
+                {"kind": "c", "level": 1},
+            ],
+        ),
+    )
+    np.testing.assert_allclose(
+        3 * differences(space, points, points),
+        [[0, 1, 2, 2], [1, 0, 2.5, 2.5], [2, 2.5, 0, 1], [2, 2.5, 1, 0]],
+    )
+    among = [list(space).index("kind")]
+    np.testing.assert_array_equal(differences(space, points, points, among)[2], [1, 1, 0, 1])
+
+
+def test_nasbot_holds_all_optimisers_equally_far_apart() -> None:
+    training = CS.ConfigurationSpace()
+    training.add(CS.Categorical("optimizer", ["sgd", "adam", "adamw"]))
+    space = joined(EdgeCellSpace(), training)
+    cell = dict.fromkeys((name for name in space if name != "optimizer"), "skip_connect")
+    codes = codes_of(space, [{**cell, "optimizer": name} for name in ("sgd", "adam", "adamw")])
+    kernel = kernel_of_the_rest(space, codes, codes)
+    np.testing.assert_allclose(kernel, np.where(np.eye(3), 1.0, np.exp(-2)))
 
 
 def test_models_see_good_losses_apart_and_bad_ones_together() -> None:
@@ -114,6 +153,14 @@ def test_large_scale_evolution_begins_with_trivial_networks() -> None:
     optimizer = build("evolution-large-scale", architecture_space(), seed=0, min_share=1.0)
     first = played(optimizer, 10, architecture_loss)
     assert {trial.config["arch:layers"] for trial in first} == {1}
+
+
+def test_large_scale_evolution_breeds_where_no_trivial_network_is_new() -> None:
+    space = joined(ChainSpace(layers=(0, 0), dense=(1, 3)))  # five networks of one layer
+    optimizer = build("evolution-large-scale", space, seed=0, min_share=1.0)
+    trials = played(optimizer, 20, lambda t: float(t.config["arch:units1"]))
+    assert len({config_key(trial.config) for trial in trials}) >= 18
+    assert {trial.config["arch:dense"] for trial in trials.trials[:3]} == {1}
 
 
 # PNAS, NEAT, CoDeepNEAT

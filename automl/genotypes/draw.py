@@ -6,7 +6,7 @@ SVG is written here; a PNG is drawn from the same layout by matplotlib, where th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 COLUMN, ROW, WIDTH, HEIGHT, MARGIN, TITLE = 128, 40, 96, 26, 20, 28
 """Pixels: between columns and rows, of a box, around all, of the title."""
+
+LEAD, LIFT, FURTHER = 24, 28, 3
+"""Pixels of a line that would run through boxes: within which it leaves their row, how far, and more a column."""
 
 INK, STATE, END, OPERATION = "#1f2937", "#dbeafe", "#dcfce7", "#fef3c7"
 FONT = "Helvetica, Arial, sans-serif"
@@ -48,11 +51,11 @@ class Picture:
     nodes: tuple[str, ...]
     links: tuple[tuple[int, int, str], ...]
 
-    def layout(self) -> tuple[list[Box], list[tuple[int, int]]]:
-        """Boxes of states, then of operations, and the lines between them as pairs of places.
+    def layout(self) -> tuple[list[Box], list[tuple[int, int, float]]]:
+        """Boxes of states, then of operations, and the lines between them: from, to, and how far they are lifted.
 
         A state stands in the column of the longest way that leads to it, at the mean height of its operations, which
-        stand in the column before.
+        stand in the column before. Lines that would run through other boxes are lifted above their row.
         """
         last, column = len(self.nodes) - 1, [0] * len(self.nodes)
         for a, b, text in sorted(self.links, key=lambda link: link[1]):
@@ -83,7 +86,10 @@ class Picture:
         for k, (a, b, text) in enumerate(named):
             lines += [(a, len(boxes)), (len(boxes), b)]
             boxes.append(box(text, OPERATION, column[b] - 1, rows[b, k]))
-        return boxes, lines
+        lifted = [(a, b, _lift(boxes, boxes[a], boxes[b])) for a, b in lines]
+        above = max((0.75 * lift - min(boxes[a].y, boxes[b].y) for a, b, lift in lifted), default=0.0)
+        down = max(0.0, above + min(b.y for b in boxes))
+        return [replace(b, y=b.y + down) for b in boxes], lifted
 
     def size(self) -> tuple[float, float]:
         """Width and height in pixels."""
@@ -106,9 +112,19 @@ def draw(genotype: Genotype, path: str | Path | None = None) -> str:
     return text
 
 
-def _curve(start: Box, end: Box) -> tuple[tuple[float, float], ...]:
+def _lift(boxes: Sequence[Box], start: Box, end: Box) -> float:
+    """How far the curve between two boxes has to be lifted so that others do not hide it; 0 where none does."""
+    slope = (end.y - start.y) / (end.x - start.x)
+    between = [box for box in boxes if start.x < box.x < end.x]
+    hidden = any(abs(start.y + slope * (box.x - start.x) - box.y) < HEIGHT / 2 for box in between)
+    return LIFT + FURTHER * (end.x - start.x) / COLUMN if hidden else 0.0
+
+
+def _curve(start: Box, end: Box, lift: float) -> tuple[tuple[float, float], ...]:
     """Four points of a cubic curve from the right side of one box to the left of another."""
     x0, x1 = start.x + WIDTH / 2, end.x - WIDTH / 2
+    if lift:
+        return (x0, start.y), (x0 + LEAD, start.y - lift), (x1 - LEAD, end.y - lift), (x1, end.y)
     middle = (x0 + x1) / 2
     return (x0, start.y), (middle, start.y), (middle, end.y), (x1, end.y)
 
@@ -129,8 +145,8 @@ def _svg(pictures: Sequence[Picture]) -> str:
 def _shapes(picture: Picture) -> Iterator[str]:
     boxes, lines = picture.layout()
     yield f'<text x="{MARGIN}" y="{MARGIN + 8}" font-weight="bold">{escape(picture.title)}</text>'
-    for a, b in lines:
-        points = [f"{x:.0f} {y:.0f}" for x, y in _curve(boxes[a], boxes[b])]
+    for a, b, lift in lines:
+        points = [f"{x:.0f} {y:.0f}" for x, y in _curve(boxes[a], boxes[b], lift)]
         yield f'<path d="M{points[0]} C{" ".join(points[1:])}" fill="none" stroke="{INK}"/>'
     for box in boxes:
         yield (
@@ -157,8 +173,8 @@ def _png(pictures: Sequence[Picture], path: Path) -> None:
     for picture, (_, h) in zip(pictures, sizes, strict=True):
         boxes, lines = picture.layout()
         axes.text(MARGIN, top + MARGIN + 8, picture.title, weight="bold", color=INK, size=9)
-        for a, b in lines:
-            points = [(x, y + top) for x, y in _curve(boxes[a], boxes[b])]
+        for a, b, lift in lines:
+            points = [(x, y + top) for x, y in _curve(boxes[a], boxes[b], lift)]
             axes.add_patch(PathPatch(Curve(points, [1, 4, 4, 4]), fc="none", ec=INK, lw=0.8))
         for box in boxes:
             corner, style = (box.x - WIDTH / 2, box.y - HEIGHT / 2 + top), "round,pad=0,rounding_size=6"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +21,7 @@ from automl.genotypes.edge_cell import EdgeCell
 from automl.genotypes.genotype import FAMILIES, build, from_json, to_json
 from automl.genotypes.graph import Graph
 from automl.genotypes.layers import Layer
+from automl.genotypes.published import resnet
 from automl.genotypes.spaces import (
     DEFINITIONS,
     BranchesSpace,
@@ -141,6 +143,20 @@ def test_pictures_are_svg_with_every_operation(family: str) -> None:
         for picture in genotype.pictures():
             for _, _, operation in picture.links:
                 assert operation in text
+
+
+def test_skip_connections_of_a_resnet_are_seen_beside_its_layers() -> None:
+    root = ElementTree.fromstring(draw(resnet((1, 1), 8)))
+    elements = list(root.iter())
+    boxes = [
+        tuple(float(e.get(name, "nan")) for name in ("x", "y", "width", "height")) for e in elements if e.get("rx")
+    ]
+    curves = [np.array(re.findall(r"-?\d+", e.get("d", "")), float).reshape(4, 2) for e in elements if e.get("d")]
+    assert (len(boxes), len(curves)) == (10, 11)
+    for curve in curves:
+        x, y = np.array([1, 3, 3, 1]) @ curve / 8  # half way along it
+        assert y > 28  # below the title
+        assert not any(left < x < left + width and top < y < top + height for left, top, width, height in boxes)
 
 
 @every_family

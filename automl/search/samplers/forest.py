@@ -145,17 +145,16 @@ class _Model:
         return np.stack([tree.predict(inputs)[:, 0] for tree in self._trees])
 
     def _maximised(self, settings: Forest, known: np.ndarray) -> np.ndarray:
-        """(n, d) codes, those of largest expected improvement first: the random ones, and what climbs lead to.
+        """(n, d) codes: where climbs end and begin, those of largest expected improvement first, then the random ones.
 
         Parameters
         ----------
         known: (n, d) codes of the trials, that of the least predicted loss first.
         """
         pool = allowed(self._space, drawn(self._space, settings.challengers, self._rng))
-        values = self.improvement(pool)
-        order = np.argsort(-values, kind="stable")[: settings.local_searches]
-        points = np.vstack([pool[order], known[: settings.local_searches]])
-        heights = np.concatenate([values[order], self.improvement(known[: settings.local_searches])])
+        pool = pool[np.argsort(-self.improvement(pool), kind="stable")]
+        starts = np.vstack([pool[: settings.local_searches], known[: settings.local_searches]])
+        points, heights = starts.copy(), self.improvement(starts)
         climbing = np.arange(len(points))
         for _ in range(settings.climbing_steps):
             around, owner = neighbours(self._space, points[climbing], self._rng)
@@ -168,8 +167,9 @@ class _Model:
             best = ranked[np.flatnonzero(np.diff(owner[ranked], append=-1))]  # the last, so the best, of each owner
             climbing = climbing[owner[best]]
             points[climbing], heights[climbing] = around[best], there[best]
-        pool, values = np.vstack([points, pool]), np.concatenate([heights, values])
-        return pool[np.argsort(-values, kind="stable")]
+        climbed = np.vstack([points, starts])
+        climbed = climbed[np.argsort(-self.improvement(climbed), kind="stable")]
+        return np.vstack([climbed, pool[settings.local_searches :]])
 
 
 def _grown(inputs: np.ndarray, targets: np.ndarray, seed: int) -> list[Any]:

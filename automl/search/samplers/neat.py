@@ -191,8 +191,10 @@ class _Generation:
         self.genes, self.seed, self.number = genes, seed, 0
         self.used: dict[str, float] = {}
         stagnation = SimpleNamespace(species_fitness_func="max", max_stagnation=settings.stagnation, species_elitism=2)
-        self._sizes = SimpleNamespace(survival_threshold=settings.survival)
-        self._reproduction = DefaultReproduction(self._sizes, quiet, DefaultStagnation(stagnation, quiet))
+        reproduction = SimpleNamespace(
+            elitism=settings.elitism, survival_threshold=settings.survival, min_species_size=2
+        )
+        self._reproduction = DefaultReproduction(reproduction, quiet, DefaultStagnation(stagnation, quiet))
         self._species = DefaultSpeciesSet(SimpleNamespace(compatibility_threshold=settings.threshold), quiet)
         self._config = SimpleNamespace(genome_config=genes, genome_type=Genome)
         with self._seeded():
@@ -218,8 +220,6 @@ class _Generation:
         self.number += 1
         with self._seeded():
             size = self.genes.settings.population
-            most = size // len(self._species.species)  # neat-python refuses minima that exceed the population
-            self._sizes.elitism, self._sizes.min_species_size = min(self.genes.settings.elitism, most), min(2, most)
             self._population = self._reproduction.reproduce(self._config, self._species, size, self.number)
             if not self._population:  # every species had stagnated
                 self._population = self._reproduction.create_new(Genome, self._config.genome_config, size)

@@ -21,7 +21,7 @@ def path_vocabulary(graphs: Sequence[Graph], longest: int | None = None) -> tupl
     ----------
     longest: ways kept; the most frequent of the shortest, as truncation costs little (their section 3.1).
     """
-    counted = Counter(path for graph in graphs for path in graph.paths())
+    counted = Counter(path for graph in graphs for path in graph.paths)
     ranked = sorted(counted, key=lambda path: (len(path), -counted[path], path))
     return tuple(ranked[:longest])
 
@@ -31,5 +31,5 @@ def path_encoding(graphs: Sequence[Graph], vocabulary: Sequence[Path]) -> np.nda
     places = {path: i for i, path in enumerate(vocabulary)}
     matrix = np.zeros((len(graphs), len(vocabulary)))
     for row, graph in enumerate(graphs):
-        matrix[row, [places[path] for path in graph.paths() if path in places]] = 1.0
+        matrix[row, [places[path] for path in graph.paths if path in places]] = 1.0
     return matrix

@@ -84,6 +84,7 @@ class Graph:
         graph.add_edges_from(self.edges)
         return graph
 
+    @cached_property
     def paths(self) -> frozenset[tuple[str, ...]]:
         """Labels along every way from the input to the output (White, Neiswanger & Savani 2021, section 3)."""
         ways: list[set[tuple[str, ...]]] = [{()}]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,12 +30,19 @@ def graphs_of(space: ConfigurationSpace, codes: np.ndarray) -> list[Graph]:
         config = decode(space, code)
         if config is None:
             raise SettingError(f"a forbidden clause of the space {space.name!r} excludes a candidate")
-        found.append(decode_genotype(space, config)[0].graph())
+        found.append(_graph(decode_genotype(space, config)[0]))
     return found
 
 
-def encoder(space: ConfigurationSpace, codes: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """What turns codes into features: paths of the architecture and the other choices, or all choices one-hot.
+@lru_cache(maxsize=4096)
+def _graph(genotype: Any) -> Graph:
+    """The graph of a genotype, remembered with what is read off it: observed ones come back with every model."""
+    graph: Graph = genotype.graph()
+    return graph
+
+
+def encoded(space: ConfigurationSpace, codes: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Features of two sets of codes: paths of the architecture and the other choices, or all choices one-hot.
 
     Parameters
     ----------
@@ -43,17 +50,15 @@ def encoder(space: ConfigurationSpace, codes: np.ndarray) -> Callable[[np.ndarra
     """
     found = definition_of(space)
     if found is None:
-        return lambda each: features(space, each)
+        return features(space, codes), features(space, others)
     _, prefix = found
-    rest = np.array([not name.startswith(prefix) for name in space])
-    vocabulary = path_vocabulary(graphs_of(space, codes), LONGEST)
+    architectural = np.array([name.startswith(prefix) for name in space])
+    graphs = graphs_of(space, codes), graphs_of(space, others)
+    vocabulary = path_vocabulary(graphs[0], LONGEST)
 
-    def encode(each: np.ndarray) -> np.ndarray:
-        paths = path_encoding(graphs_of(space, each), vocabulary)
-        if not rest.any():
-            return paths
-        hidden = each.copy()
-        hidden[:, ~rest] = np.nan
-        return np.hstack([paths, features(space, hidden)])
+    def encode(each: np.ndarray, own: list[Graph]) -> np.ndarray:
+        paths = path_encoding(own, vocabulary)
+        rest = features(space, np.where(architectural, np.nan, each))
+        return paths if architectural.all() else np.hstack([paths, rest])
 
-    return encode
+    return encode(codes, graphs[0]), encode(others, graphs[1])

@@ -12,7 +12,7 @@ import numpy as np
 from ConfigSpace import OrdinalHyperparameter
 from ConfigSpace.hyperparameters import IntegerHyperparameter
 
-from automl.search.draw import choices, decode, encode, sample
+from automl.search.draw import choices, decode, sample
 from automl.search.trial import config_key
 
 if TYPE_CHECKING:
@@ -23,11 +23,23 @@ if TYPE_CHECKING:
 
 STEP = 0.2
 """Standard deviation of a number's change, as a share of its range (Hutter, Hoos & Leyton-Brown 2011)."""
+TRIED = 4
+"""Steps of a number that count as its neighbours (as in the local search of SMAC3)."""
 
 
 def codes_of(space: ConfigurationSpace, configs: Iterable[Configuration]) -> np.ndarray:
-    """(n, d) codes of configurations."""
-    return np.array([encode(space, config) for config in configs]).reshape(-1, len(space))
+    """(n, d) codes of configurations, as `encode` gives them one by one."""
+    known = list(configs)
+    codes = np.full((len(known), len(space)), np.nan)
+    for place, (name, hp) in enumerate(space.items()):
+        rows = [row for row, config in enumerate(known) if name in config]
+        values = [known[row][name] for row in rows]
+        if options := choices(hp):
+            places = {option: hp.lower_vectorized + k for k, option in enumerate(options)}
+            codes[rows, place] = [places[value] for value in values]
+        elif rows:
+            codes[rows, place] = hp.to_vector(np.array(values))
+    return codes
 
 
 def settled(space: ConfigurationSpace, codes: np.ndarray) -> np.ndarray:
@@ -72,6 +84,42 @@ def mutated(
     return settled(space, children)
 
 
+def neighbours(space: ConfigurationSpace, codes: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """All codes that differ from one of `codes` in one active hyperparameter and are allowed, of numbers a few.
+
+    Categories take every other value, levels the next ones, numbers `TRIED` normal steps, of which those remain that
+    lead to another value. What a change activates is drawn from the priors.
+
+    Returns
+    -------
+    (m, d) neighbours, and (m,) the row of `codes` that each belongs to.
+    """
+    found, owners = [np.empty((0, len(space)))], [np.empty(0, dtype=int)]
+    for place, hp in enumerate(space.values()):
+        rows = np.flatnonzero(~np.isnan(codes[:, place])) if hp.size != 1 else np.empty(0, dtype=int)
+        now = codes[rows, place, None]
+        if options := len(choices(hp)):
+            now, low = now - hp.lower_vectorized, hp.lower_vectorized
+            steps = [-1, 1] if isinstance(hp, OrdinalHyperparameter) else np.arange(1, options)
+            there = now + steps if isinstance(hp, OrdinalHyperparameter) else (now + steps) % options
+            legal = (there >= 0) & (there < options)
+            there = there + low
+        else:
+            there = np.abs(now + STEP * rng.standard_normal((len(rows), TRIED)))
+            there = np.clip(np.where(there < 1, there, 2 - there), 0.0, 1.0)  # reflected at the bounds
+            there = hp.to_vector(hp.to_value(there.ravel())).reshape(there.shape)
+            legal = there != now
+        owner = np.repeat(rows, legal.sum(axis=1))
+        changed = codes[owner]
+        changed[:, place] = there[legal]
+        found.append(changed)
+        owners.append(owner)
+    around, owner = np.vstack(found), np.concatenate(owners)
+    around = settled(space, np.where(np.isnan(around), drawn(space, len(around), rng, active=False), around))
+    kept = ~forbidden(space, around)
+    return around[kept], owner[kept]
+
+
 def moved(hp: Any, code: float, rng: np.random.Generator) -> float:
     """Another code of a hyperparameter."""
     if options := len(choices(hp)):
@@ -94,9 +142,15 @@ def moved(hp: Any, code: float, rng: np.random.Generator) -> float:
 
 def allowed(space: ConfigurationSpace, codes: np.ndarray) -> np.ndarray:
     """The codes that no forbidden clause excludes."""
-    if not space.forbidden_clauses:
-        return codes
-    return codes[[decode(space, code) is not None for code in codes]]
+    return codes[~forbidden(space, codes)]
+
+
+def forbidden(space: ConfigurationSpace, codes: np.ndarray) -> np.ndarray:
+    """(n,) whether a forbidden clause excludes a code."""
+    columns, found = codes.T, np.zeros(len(codes), dtype=bool)
+    for clause in space.forbidden_clauses:
+        found |= clause.is_forbidden_vector_array(columns)
+    return found
 
 
 def unit(space: ConfigurationSpace, codes: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ def neighbours(
     """Morphs of the configuration's architecture and the configurations that they lead to, always in the same order."""
     genotype, rest = spaces.decode(space, config)
     found = []
-    for morph in morphs_of(genotype, kinds, widths=_widths(space)):
+    for morph in _morphs(genotype, tuple(kinds), _widths(space)):
         child = _held(space, morph.apply(genotype), rest)
         if child is not None:
             found.append((morph, child))
@@ -50,7 +50,7 @@ def _ways(space: ConfigurationSpace, config: Configuration) -> int:
     """Kinds of exact morphs by which the architecture can grow within the space."""
     genotype, rest = spaces.decode(space, config)
     held: set[str] = set()
-    for morph in morphs_of(genotype, widths=_widths(space)):
+    for morph in _morphs(genotype, EXACT, _widths(space)):
         if morph.kind not in held and _held(space, morph.apply(genotype), rest) is not None:
             held.add(morph.kind)
     return len(held)
@@ -62,7 +62,7 @@ def _stepped(
     """A random neighbour; None where there is none. What the space can hold is asked of few, as it takes long."""
     genotype, rest = spaces.decode(space, config)
     by_kind: dict[str, list[Morph]] = {}
-    for morph in morphs_of(genotype, kinds, widths=_widths(space)):
+    for morph in _morphs(genotype, tuple(kinds), _widths(space)):
         by_kind.setdefault(morph.kind, []).append(morph)
     for kind in rng.permutation(sorted(by_kind)):
         for i in rng.permutation(len(by_kind[kind])):
@@ -102,6 +102,12 @@ def parameters(space: ConfigurationSpace, config: Configuration) -> int:
 def _counted(genotype: Any) -> int:
     plan = genotype.plan(*NOMINAL)
     return int(plan.parameters)
+
+
+@lru_cache(maxsize=4096)
+def _morphs(genotype: Any, kinds: tuple[str, ...], widths: tuple[int, ...]) -> tuple[Morph, ...]:
+    """`morphs_of`, remembered: it applies every candidate, and parents come back."""
+    return tuple(morphs_of(genotype, kinds, widths=widths))
 
 
 def _held(space: ConfigurationSpace, genotype: Any, rest: dict[str, Any]) -> dict[str, Any] | None:

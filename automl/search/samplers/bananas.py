@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from automl.search.architectures import encoder
+from automl.search.architectures import encoded
 from automl.search.candidates import allowed, codes_of, drawn, first_new, mutated
 from automl.search.draw import sample
 from automl.search.lessons import lessons, log_scaled, losses, run_seed
@@ -63,8 +63,8 @@ class Bananas:
         best = codes[np.argsort(values, kind="stable")[: self.parents]]
         near = best[rng.integers(len(best), size=self.candidates)]
         pool = allowed(space, np.vstack([mutated(space, near, rng), drawn(space, self.candidates // 10, rng)]))
-        encode = encoder(space, codes)
-        model = fitted(encode(codes), log_scaled(values), rng)
-        predicted = model.predict(encode(pool))
+        observed, ahead = encoded(space, codes, pool)
+        model = fitted(observed, log_scaled(values), rng)
+        predicted = model.predict(ahead)
         draws = predicted.mean(0) + predicted.std(0) * rng.standard_normal(len(pool))
         return pool[np.argsort(draws, kind="stable")]

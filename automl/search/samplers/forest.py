@@ -1,25 +1,24 @@
-"""SMAC: Bayesian optimisation with a random forest, by the `smac` package.
+"""SMAC: Bayesian optimisation with the random forest of the `smac` package.
 
 Hutter, Hoos & Leyton-Brown (2011), "Sequential Model-Based Optimization for General Algorithm Configuration", LION 5;
 Lindauer et al. (2022), "SMAC3: A Versatile Bayesian Optimization Package for Hyperparameter Optimization", JMLR 23(54).
-It is the package's hyperparameter-optimisation facade through ask and tell: a forest of ten trees on log-scaled
-losses, log expected improvement, the best of random and local search, one proposal in five at random. When trials ran
-at several budgets, the model sees those of the largest budget with enough of them, as in SMAC's own multi-fidelity
-facade.
+It follows the package's facade for hyperparameter optimisation: a forest of ten trees on log-scaled losses, log
+expected improvement over the best predicted loss, the best of random and local search, one proposal in five at random.
+When trials ran at several budgets, the model sees those of the largest budget with enough of them, as in SMAC's own
+multi-fidelity facade.
 
-What is set otherwise than in the package, with the reason:
+The forest is the package's; what stands around it is here, because the package (2.4.1) handles each of thousands of
+candidates as an object, which takes most of a second a model. What is set otherwise, with the reason:
 
-* the model is trained anew after every four finished trials instead of eight, in a fresh facade, so that proposals are
-  a function of the history; its seed comes from the first trial's seed and the number of trials told;
-* the intensifier yields each challenger once. SMAC's own repeats trials under other seeds, which a deterministic
-  objective does not need, and compares all configurations with each other at every ask;
-* local search takes the best of all one-exchange neighbours until none is better. The package's (2.4.1) compares
-  points entry by entry, where the NaN of an inactive hyperparameter differs from itself, and so skips every neighbour
-  of a configuration that has one;
-* trees may have as many leaves as there are trials instead of 2**20: the trees are the same, but scikit-learn
-  reserves memory for all the leaves that are allowed, a tenth of a second a tree;
-* the forest runs in one thread (the package starts a pool of threads for each call), and the best predicted loss, the
-  level that expected improvement is measured from, is found in one call instead of one a trial;
+* the model is trained anew after every four finished trials instead of eight, from nothing, so that proposals are a
+  function of the history; its seed comes from the first trial's seed and the number of trials told;
+* candidates are rows of one matrix: draws from the priors, and their one-exchange neighbours. What a change activates
+  is drawn, rather than set to its default;
+* a local search takes the best of all its neighbours until none is better. The package's compares points entry by
+  entry, where the NaN of an inactive hyperparameter differs from itself, and so skips every neighbour of a
+  configuration that has one;
+* trees have no limit of leaves rather than one of 2**20, which makes scikit-learn reserve memory for all of them, a
+  tenth of a second a tree; they predict one after the other, without joblib's dispatch;
 * 5000 random challengers instead of 10,000.
 
 The first configurations are random, as in the multi-fidelity facade.
@@ -27,24 +26,28 @@ The first configurations are random, as in the multi-fidelity facade.
 
 from __future__ import annotations
 
-import copy
-import logging
 import math
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import ndtr
 
-from automl.search.draw import as_dict, sample
+from automl.search.candidates import allowed, codes_of, drawn, neighbours
+from automl.search.draw import choices, decode, sample
+from automl.search.lessons import losses, run_seed
 from automl.search.trial import State, Trial, config_key
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
 
     from automl.search.history import History
+
+AT_RANDOM = 0.2
+"""Share of proposals that are draws from the space, whatever the model says."""
+SMALL = 1e-10
+"""What keeps logarithms finite, as in the package."""
 
 
 @dataclass
@@ -61,7 +64,6 @@ class Forest:
     challengers: random configurations that each model ranks.
     local_searches: local searches from the best challengers, and as many from the best trials.
     climbing_steps: most moves of a local search.
-    stdev: standard deviation of a number's neighbours, in its unit range (0.2 as in Hutter et al. 2011).
     """
 
     max_initial: int = 20
@@ -69,7 +71,6 @@ class Forest:
     challengers: int = 5000
     local_searches: int = 10
     climbing_steps: int = 20
-    stdev: float = 0.2
     _model: _Model | None = field(default=None, init=False, repr=False, compare=False)
 
     def __call__(self, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> dict[str, Any]:
@@ -77,7 +78,7 @@ class Forest:
         trials = self._lessons(space, history)
         if not trials:
             return sample(space, rng)
-        seed = history[0].seed
+        seed = run_seed(history)
         if self._model is None or not self._model.is_of(space, trials, seed):
             self._model = _Model(self, space, trials, seed)
         seen = {config_key(t.config) for t in history}
@@ -96,178 +97,108 @@ class Forest:
             trials = tuple(t for t in history.at_budget(budget) if t.state is not State.PRUNED)
             if len(trials) >= least:
                 known = trials[: len(trials) - (len(trials) - least) % self.retrain_after]
-                if any(_succeeded(t) for t in known):
+                if any(t.state is State.DONE and math.isfinite(t.loss) for t in known):
                     return known
         return ()
 
 
 class _Model:
-    """A facade of smac that was told some trials, and the challengers that it has named so far."""
+    """A forest that was told some trials, and the challengers that it has named so far."""
 
     def __init__(self, settings: Forest, space: ConfigurationSpace, trials: tuple[Trial, ...], seed: int) -> None:
         self._space, self._trials, self._seed = space, trials, seed
-        self._challengers: list[dict[str, Any]] = []
-        own = copy.deepcopy(space)  # smac seeds the space that it is given
-        with _quiet(), tempfile.TemporaryDirectory(prefix="autonet-smac-") as folder:
-            self._facade = _facade(settings, own, len(trials), _mixed(seed, len(trials)), folder)
-            _tell(self._facade, own, trials)
+        self._rng = np.random.default_rng([seed, len(trials)])
+        known = codes_of(space, [t.config for t in trials])
+        self._trees = _grown(_imputed(space, known), _log_scaled(losses(trials)), int(self._rng.integers(2**31)))
+        predicted = self._predicted(known).mean(axis=0)
+        self._least = float(predicted.min())
+        self._codes = self._maximised(settings, known[np.argsort(predicted, kind="stable")])
+        self._named: list[dict[str, Any]] = []
 
     def is_of(self, space: ConfigurationSpace, trials: tuple[Trial, ...], seed: int) -> bool:
         """Whether this is the model of these trials."""
         return self._space is space and self._seed == seed and self._trials == trials
 
     def ranked(self) -> Iterator[dict[str, Any]]:
-        """The challengers, best first, with random ones in between; ends when smac finds no new one."""
-        yield from self._challengers
-        while (config := self._ask()) is not None:
-            self._challengers.append(config)
-            yield config
+        """The challengers, best first, with random ones in between."""
+        yield from self._named
+        while len(self._codes):
+            if self._rng.random() < AT_RANDOM:
+                config: dict[str, Any] | None = sample(self._space, self._rng)
+            else:
+                config, self._codes = decode(self._space, self._codes[0]), self._codes[1:]
+            if config is not None:
+                self._named.append(config)
+                yield config
 
-    def _ask(self) -> dict[str, Any] | None:
-        from smac.main.exceptions import ConfigurationSpaceExhaustedException
+    def improvement(self, codes: np.ndarray) -> np.ndarray:
+        """(n,) expected improvement of losses whose logarithm is predicted (Hutter, Hoos et al. 2009, section 5.2)."""
+        predicted = self._predicted(codes)
+        mean, variance = predicted.mean(axis=0), np.maximum(predicted.var(axis=0), SMALL)
+        deviation = np.sqrt(variance)
+        above = (self._least - mean) / deviation
+        return np.asarray(np.exp(self._least) * ndtr(above) - np.exp(variance / 2 + mean) * ndtr(above - deviation))
 
-        try:
-            with _quiet():
-                return as_dict(self._facade.ask().config)
-        except (StopIteration, ConfigurationSpaceExhaustedException):
-            return None
+    def _predicted(self, codes: np.ndarray) -> np.ndarray:
+        """(trees, n) predictions."""
+        inputs = _imputed(self._space, codes)
+        return np.stack([tree.predict(inputs)[:, 0] for tree in self._trees])
+
+    def _maximised(self, settings: Forest, known: np.ndarray) -> np.ndarray:
+        """(n, d) codes: where climbs end and begin, those of largest expected improvement first, then the random ones.
+
+        Parameters
+        ----------
+        known: (n, d) codes of the trials, that of the least predicted loss first.
+        """
+        pool = allowed(self._space, drawn(self._space, settings.challengers, self._rng))
+        pool = pool[np.argsort(-self.improvement(pool), kind="stable")]
+        starts = np.vstack([pool[: settings.local_searches], known[: settings.local_searches]])
+        points, heights = starts.copy(), self.improvement(starts)
+        climbing = np.arange(len(points))
+        for _ in range(settings.climbing_steps):
+            around, owner = neighbours(self._space, points[climbing], self._rng)
+            there = self.improvement(around)
+            better = there > heights[climbing][owner]
+            if not better.any():
+                break
+            around, there, owner = around[better], there[better], owner[better]
+            ranked = np.lexsort((there, owner))
+            best = ranked[np.flatnonzero(np.diff(owner[ranked], append=-1))]  # the last, so the best, of each owner
+            climbing = climbing[owner[best]]
+            points[climbing], heights[climbing] = around[best], there[best]
+        climbed = np.vstack([points, starts])
+        climbed = climbed[np.argsort(-self.improvement(climbed), kind="stable")]
+        return np.vstack([climbed, pool[settings.local_searches :]])
 
 
-def _facade(settings: Forest, space: ConfigurationSpace, told: int, seed: int, folder: str) -> Any:
-    """smac's facade with the parts described above; it writes nothing into the folder unless asked to save."""
-    from smac import HyperparameterOptimizationFacade, Scenario
-    from smac.main.config_selector import ConfigSelector
-    from smac.model.random_forest import RandomForest
+def _grown(inputs: np.ndarray, targets: np.ndarray, seed: int) -> list[Any]:
+    """The trees of the package's forest, which average losses rather than their logarithms in a leaf."""
+    from smac.model.random_forest.random_forest import EPMRandomForest
 
-    class Selector(ConfigSelector):
-        def _get_x_best(self, X: np.ndarray) -> tuple[np.ndarray, float]:
-            losses = self._model.predict_marginalized(X)[0][:, 0]
-            best = int(np.argmin(losses))
-            return X[best], float(losses[best])
-
-    scenario = Scenario(
-        space,
-        deterministic=True,
-        n_trials=10**9,
-        seed=seed,
-        output_directory=folder,
-        crash_cost=1.0,  # not used, but an infinite one breaks the forest
+    forest = EPMRandomForest(
+        n_estimators=10,
+        log_y=True,
+        bootstrap=True,
+        max_features=1.0,
+        min_samples_split=2,
+        min_samples_leaf=1,
+        min_impurity_decrease=1e-8,
+        n_jobs=1,
+        random_state=seed,
     )
-    return HyperparameterOptimizationFacade(
-        scenario,
-        model=RandomForest(
-            space,
-            log_y=True,
-            n_trees=10,
-            ratio_features=1.0,
-            min_samples_split=2,
-            min_samples_leaf=1,
-            max_leaf_nodes=max(2, told),
-            n_jobs=1,
-            seed=seed,
-        ),
-        acquisition_maximizer=_maximizer(settings, space, seed),
-        initial_design=HyperparameterOptimizationFacade.get_initial_design(scenario, n_configs=0),
-        intensifier=_once(scenario),
-        config_selector=Selector(scenario, retrain_after=settings.retrain_after),
-        logging_level=False,
-        overwrite=True,  # never ask whether a former run in the folder is to be continued
-    )
+    forest.fit(inputs, targets)
+    return [tree.tree_ for tree in forest.estimators_]
 
 
-def _maximizer(settings: Forest, space: ConfigurationSpace, seed: int) -> Any:
-    """smac's search for the largest expected improvement, with hill climbing that works in conditional spaces."""
-    from ConfigSpace.util import get_one_exchange_neighbourhood
-    from smac.acquisition.maximizer import LocalAndSortedRandomSearch, LocalSearch
-
-    class Climb(LocalSearch):
-        def _search(self, start_points: list[Any]) -> list[tuple[float, Any]]:
-            points, values = list(start_points), self._acquisition_function(start_points)[:, 0].tolist()
-            found = list(zip(values, points, strict=True))  # the starts too: climbs end in the same few places
-            active = list(range(len(points)))
-            for _ in range(settings.climbing_steps):
-                around = [
-                    list(get_one_exchange_neighbourhood(points[i], seed=self._rng.randint(2**31), stdev=settings.stdev))
-                    for i in active
-                ]
-                flat = [neighbour for each in around for neighbour in each]
-                if not flat:
-                    break
-                scores = np.split(
-                    self._acquisition_function(flat)[:, 0], np.cumsum([len(each) for each in around])[:-1]
-                )
-                still = []
-                for i, each, score in zip(active, around, scores, strict=True):
-                    if len(each) and score.max() > values[i]:
-                        points[i], values[i] = each[int(score.argmax())], float(score.max())
-                        still.append(i)
-                active = still
-            return found + list(zip(values, points, strict=True))
-
-    class Maximizer(LocalAndSortedRandomSearch):
-        def __init__(self) -> None:
-            super().__init__(
-                space,
-                challengers=settings.challengers,
-                local_search_iterations=settings.local_searches,
-                seed=seed,
-            )
-            self._local_search = Climb(space, seed=seed)
-
-    return Maximizer()
+def _imputed(space: ConfigurationSpace, codes: np.ndarray) -> np.ndarray:
+    """(n, d) inputs of the trees: an inactive category is one more category, an inactive number is -1."""
+    absent = np.array([len(choices(hp)) or -1 for hp in space.values()])
+    return np.where(np.isnan(codes), absent, codes).astype(np.float32)
 
 
-def _once(scenario: Any) -> Any:
-    """An intensifier of smac that yields each configuration once and keeps no incumbents."""
-    from smac.intensifier.abstract_intensifier import AbstractIntensifier
-    from smac.runhistory import TrialInfo
-
-    class Once(AbstractIntensifier):
-        uses_seeds = True
-        uses_budgets = False
-        uses_instances = False
-        uses_cutoffs = False
-
-        def update_incumbents(self, config: Any) -> None:
-            """Nothing: the history of the search knows the best."""
-
-        def __iter__(self) -> Iterator[Any]:
-            self.__post_init__()
-            for config in self.config_generator:
-                yield TrialInfo(config, seed=0)
-
-    return Once(scenario)
-
-
-def _tell(facade: Any, space: ConfigurationSpace, trials: tuple[Trial, ...]) -> None:
-    """Tell the facade the trials; failed ones cost as much as the worst that succeeded."""
-    from ConfigSpace import Configuration
-    from smac.runhistory import StatusType, TrialInfo, TrialValue
-
-    worst = max(t.loss for t in trials if _succeeded(t))
-    for trial in trials:
-        status = StatusType.SUCCESS if _succeeded(trial) else StatusType.CRASHED
-        value = TrialValue(cost=min(trial.loss, worst), status=status)
-        config = Configuration(space, values=dict(trial.config))
-        facade.tell(TrialInfo(config, seed=0), value, save=False)
-
-
-def _succeeded(trial: Trial) -> bool:
-    return trial.state is State.DONE and math.isfinite(trial.loss)
-
-
-def _mixed(seed: int, told: int) -> int:
-    """A seed for the model of the first `told` trials of a run, in [0, 2**31)."""
-    return int(np.random.SeedSequence([seed, told]).generate_state(1)[0]) >> 1
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps back what smac logs below errors."""
-    logger = logging.getLogger("smac")
-    level = logger.level
-    logger.setLevel(max(level, logging.ERROR))
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+def _log_scaled(values: np.ndarray) -> np.ndarray:
+    """(n,) losses on the logarithmic scale of the package: the largest is 0, the least stays finite."""
+    least = values.min() - (np.percentile(values, 5) - values.min())
+    above = values - least + SMALL * max(1.0, float(np.abs(values).max()))
+    return np.asarray(np.log(above / above.max()))

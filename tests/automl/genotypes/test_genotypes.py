@@ -249,4 +249,4 @@ def test_a_genotype_outside_the_bounds_of_a_space_is_refused() -> None:
 
 def test_paths_are_the_labels_along_every_way() -> None:
     graph = Graph(("input", "a", "b", "output"), ((0, 1), (0, 2), (1, 2), (2, 3)), (1, 1, 1, 1))
-    assert graph.paths() == {("b",), ("a", "b")}
+    assert graph.paths == {("b",), ("a", "b")}

@@ -11,9 +11,9 @@ from simulated import architecture_loss, architecture_space, mixed_loss, mixed_s
 
 from automl.errors import SettingError
 from automl.genotypes.spaces import BranchesSpace, ChainSpace, EdgeCellSpace, decode, joined
-from automl.search.candidates import codes_of, differences, drawn, features, mutated, unit
+from automl.search.candidates import codes_of, differences, drawn, features, mutated, neighbours, unit
 from automl.search.catalogue import build
-from automl.search.draw import check_config
+from automl.search.draw import as_dict, check_config, encode
 from automl.search.draw import decode as decoded
 from automl.search.history import History
 from automl.search.lessons import log_scaled, losses
@@ -45,6 +45,39 @@ def test_draws_and_mutants_are_configurations(space: CS.ConfigurationSpace) -> N
                 np.testing.assert_allclose(codes_of(space, [each])[0], vector)
         differing = (np.abs(code - mutant) > 1e-12) & ~np.isnan(code) & ~np.isnan(mutant)
         assert differing.sum() == 1  # everything else was woken or put to sleep
+
+
+def test_neighbours_differ_in_one_choice_belong_to_their_code_and_are_allowed() -> None:
+    space = mixed_space()
+    codes = drawn(space, 40, rng())
+    around, owners = neighbours(space, codes, rng(1))
+    assert set(owners) == set(range(40))
+    for code, near in zip(codes[owners], around, strict=True):
+        config = decoded(space, near)
+        assert config is not None
+        assert check_config(space, config) == config
+        assert ((code != near) & ~np.isnan(code) & ~np.isnan(near)).sum() == 1
+
+
+def test_a_cell_has_24_neighbours_and_a_level_those_next_to_it() -> None:
+    cells = joined(EdgeCellSpace())
+    around, _ = neighbours(cells, drawn(cells, 1, rng()), rng())
+    assert len(np.unique(around, axis=0)) == 24  # six edges, four other operations
+    levels = CS.ConfigurationSpace()
+    levels.add(CS.OrdinalHyperparameter("size", [1, 2, 4, 8]))
+    around, owners = neighbours(levels, np.array([[0.0], [2.0]]), rng())
+    np.testing.assert_array_equal(around[:, 0], [1, 1, 3])
+    np.testing.assert_array_equal(owners, [0, 1, 1])
+
+
+def test_a_code_says_what_the_configuration_of_the_space_says() -> None:
+    for space in (mixed_space(), architecture_space()):
+        for code in drawn(space, 60, rng()):
+            config = decoded(space, code)
+            if config is not None:
+                assert config == as_dict(CS.Configuration(space, vector=code))
+                assert list(map(type, config.values())) == list(map(type, check_config(space, config).values()))
+                np.testing.assert_array_equal(codes_of(space, [config])[0], encode(space, config))
 
 
 def test_features_hold_every_choice_apart() -> None:

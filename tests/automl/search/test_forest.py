@@ -15,6 +15,7 @@ import ConfigSpace as cs
 import numpy as np
 import pytest
 
+from automl.search.candidates import codes_of
 from automl.search.draw import sample
 from automl.search.history import History
 from automl.search.samplers.forest import Forest
@@ -216,9 +217,7 @@ def test_local_search_climbs_where_hyperparameters_are_inactive() -> None:
         sampler = Forest(climbing_steps=steps)
         configs = challengers(sampler, space, history)
         assert sampler._model is not None
-        facade = sampler._model._facade
-        points = [cs.Configuration(facade.scenario.configspace, values=config) for config in configs]
-        return float(facade._acquisition_function(points).max())
+        return float(sampler._model.improvement(codes_of(space, configs)).max())
 
     assert best(20) > best(0)
 

@@ -30,7 +30,7 @@ from automl.search.loop import run
 from automl.search.protocols import Optimizer
 from automl.search.trial import INITIAL_BRACKET, Trial, config_key
 
-SLOW_ASKS = {"smac": 14, "smac-hb": 14, "nasbot": 14, "nash": 14, "lemonade": 14, "eas": 14}
+SLOW_ASKS = {"nasbot": 14, "nash": 14, "lemonade": 14, "eas": 14}
 """Trials of a test for methods that take long to propose."""
 
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 MANTISSA = 53  # bits of a float64
+LEAST = 1e-300  # counts as the largest of smaller ones: the grid of what is near 0 would have a unit of 0
 FAINT = 1e-6  # share of the widest direction's spread below which a direction is rounding
 
 
@@ -29,7 +30,7 @@ def factor_bits(count: int) -> int:
 
 def on_grid(values: Floats, axis: int, bits: int) -> Floats:
     """Values rounded to multiples of 2^−bits of the power of two above the largest along the axis."""
-    _, exponent = np.frexp(np.abs(values).max(axis=axis, keepdims=True, initial=0.0))
+    _, exponent = np.frexp(np.abs(values).max(axis=axis, keepdims=True, initial=LEAST))
     unit = np.ldexp(1.0, exponent - bits)
     return np.rint(values / unit) * unit
 

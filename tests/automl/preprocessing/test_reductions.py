@@ -57,6 +57,13 @@ def test_a_reduction_is_finite_for_any_rows(method):
 
 
 @pytest.mark.parametrize("method", REDUCTIONS)
+def test_a_row_is_reduced_to_numbers_however_far_it_lies_from_all_others(method):
+    fitted = reduced(table(), method)
+    far = np.outer(np.geomspace(1, 1e9, 2_000), np.ones(12)).astype(np.float32)  # a kernel passes all that is next to 0
+    assert np.isfinite(fitted.transform(far)).all()
+
+
+@pytest.mark.parametrize("method", REDUCTIONS)
 def test_new_columns_are_about_as_large_as_scaled_numbers(method):
     numbers = table(2000)
     found = reduced(numbers / numbers.std(axis=0), method).transform(numbers / numbers.std(axis=0))

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from automl.base import PARAMETERS, AutoNet, Classifier
 from automl.metrics import DEFAULT, Metric
 from automl.preprocessing.columns import TableEncoder
+from automl.preprocessing.table import unwrapped
 from automl.targets import encode_values
 
 
@@ -61,6 +62,7 @@ class _Tables(AutoNet):
         """
         from sklearn.utils.validation import validate_data
 
+        X = unwrapped(X)
         if hasattr(X, "iloc") and X.ndim == 2:
             named = X.columns.is_unique and all(isinstance(name, str) for name in X.columns)
             header = X.iloc[:0] if named else X.iloc[:0].set_axis(range(X.shape[1]), axis=1)

@@ -124,8 +124,14 @@ class Graph:
         return names
 
     def cosine(self, value: str) -> str:
-        """The cosine of doubles, as a sine: ONNX Runtime has had no other one for long."""
-        return self.op("Sin", self.op("Add", value, self.constant(np.float64(np.pi / 2))))
+        """The cosine of doubles."""
+        result = self._fresh("cosine")
+        self._nodes += _cosine(value, result, self._halves())
+        return result
+
+    def _halves(self) -> tuple[str, str]:
+        """The constants ½ and 1."""
+        return self.constant(np.float64(0.5)), self.constant(np.float64(1))
 
     def inline(self, model: ModelProto, feeds: Sequence[str]) -> list[str]:
         """The outputs of another model whose inputs, in their order, are these values."""
@@ -137,7 +143,7 @@ class Graph:
         ]
         for tensor in part.initializer:
             self._nodes += self._kept(tensor)
-        self._nodes += _in_reach(part, self.constant(np.float64(np.pi / 2)))
+        self._nodes += _in_reach(part, self._halves())
         return [value.name for value in part.output]
 
     def model(self, about: str, properties: dict[str, str] | None = None) -> ModelProto:
@@ -175,13 +181,8 @@ def _shortened(array: npt.NDArray[Any]) -> npt.NDArray[np.float32] | None:
     return short if np.array_equal(short, array, equal_nan=True) else None
 
 
-def _in_reach(part: GraphProto, quarter: str) -> list[NodeProto]:
-    """The nodes of a graph with operators that ONNX Runtime has.
-
-    Parameters
-    ----------
-    quarter: the constant π / 2.
-    """
+def _in_reach(part: GraphProto, halves: tuple[str, str]) -> list[NodeProto]:
+    """The nodes of a graph with operators that ONNX Runtime has; `halves` are the constants ½ and 1."""
     kinds = {value.name: value.type.tensor_type.elem_type for value in [*part.value_info, *part.input, *part.output]}
     kinds |= {tensor.name: tensor.data_type for tensor in part.initializer}
     nodes: list[NodeProto] = []
@@ -189,14 +190,31 @@ def _in_reach(part: GraphProto, quarter: str) -> list[NodeProto]:
         if node.op_type in SINGLE and kinds.get(node.output[0]) == DOUBLE:
             nodes += _in_single(node)
         elif node.op_type == "Cos" and kinds.get(node.output[0]) == DOUBLE:
-            turned = f"{node.output[0]}/turned"
-            nodes.append(helper.make_node("Add", [node.input[0], quarter], [turned]))
-            nodes.append(helper.make_node("Sin", [turned], node.output))
+            nodes += _cosine(node.input[0], node.output[0], halves)
         elif node.op_type == "CastLike" and node.input[1] in kinds:
             nodes.append(helper.make_node("Cast", [node.input[0]], node.output, to=kinds[node.input[1]]))
         else:
             nodes.append(node)
     return nodes
+
+
+def _cosine(value: str, result: str, halves: tuple[str, str]) -> list[NodeProto]:
+    """The cosine of doubles as 1 − 2 sin²(x / 2): ONNX Runtime has had no other one for long.
+
+    Halving is exact, however large x is; adding π / 2 is not.
+    """
+    half, one = halves
+    names = [f"{result}/{part}" for part in ("half", "sine", "square", "twice")]
+    steps = [
+        ("Mul", [value, half]),
+        ("Sin", names[:1]),
+        ("Mul", [names[1], names[1]]),
+        ("Add", [names[2], names[2]]),
+        ("Sub", [one, names[3]]),
+    ]
+    return [
+        helper.make_node(kind, inputs, [name]) for (kind, inputs), name in zip(steps, [*names, result], strict=True)
+    ]
 
 
 def _in_single(node: NodeProto) -> list[NodeProto]:

@@ -107,7 +107,7 @@ def _affine(graph: Graph, numbers: str, fitted: Scaling) -> str:
 
 
 def _clipped(graph: Graph, numbers: str, fitted: Scaling) -> str:
-    scaled = _affine(graph, numbers, fitted)
+    scaled = graph.clip(_affine(graph, numbers, fitted), np.float32(-FURTHEST), np.float32(FURTHEST))
     share = graph.op("Div", scaled, graph.constant(np.float32(CLIP)))
     length = graph.op("Sqrt", graph.op("Add", graph.constant(np.float32(1)), graph.op("Mul", share, share)))
     return graph.op("Div", scaled, length)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from automl.errors import ExportError
 from automl.export.graph import DOUBLE, FLOAT, Graph
-from automl.preprocessing.matrices import factor_bits, on_grid, product
+from automl.preprocessing.matrices import LEAST, factor_bits, on_grid, product
 from automl.preprocessing.ranges import FURTHEST
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _product(graph: Graph, rows: str, weights: Floats) -> str:
 def _on_grid(graph: Graph, rows: str, bits: int) -> str:
     """Each row rounded to multiples of 2^−bits of the power of two above its largest number."""
     largest = graph.op("ReduceMax", graph.op("Abs", rows), graph.constant(np.array([1])), keepdims=1)
-    largest = graph.op("Max", largest, graph.constant(np.float64(1e-300)))
+    largest = graph.op("Max", largest, graph.constant(np.float64(LEAST)))
     two = graph.constant(np.float64(2))
     # The logarithm may be off by one; the power of a whole number is exact.
     power = graph.op("Floor", graph.op("Div", graph.op("Log", largest), graph.constant(np.log(2.0))))

@@ -7,7 +7,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 MANTISSA = 53  # bits of a float64
+LEAST = 1e-300  # counts as the largest of smaller ones: the grid of what is near 0 would have a unit of 0
 FAINT = 1e-6  # share of the widest direction's spread below which a direction is rounding
+ROUNDING = 1e-12  # share of a value below which the spread of equal ones about their mean lies
 
 
 def product(rows: Floats, weights: Floats) -> Floats:
@@ -29,7 +31,7 @@ def factor_bits(count: int) -> int:
 
 def on_grid(values: Floats, axis: int, bits: int) -> Floats:
     """Values rounded to multiples of 2^−bits of the power of two above the largest along the axis."""
-    _, exponent = np.frexp(np.abs(values).max(axis=axis, keepdims=True, initial=0.0))
+    _, exponent = np.frexp(np.abs(values).max(axis=axis, keepdims=True, initial=LEAST))
     unit = np.ldexp(1.0, exponent - bits)
     return np.rint(values / unit) * unit
 
@@ -49,7 +51,10 @@ def leading(rows: Floats, count: int) -> tuple[Floats, Floats]:
     return directions, np.append(singular, np.zeros(more)) / np.sqrt(len(rows))
 
 
-def inverse(spread: Floats) -> Floats:
-    """1 / spread, and 0 where the spread is nothing beside the widest one."""
-    widest = spread.max(initial=0.0)
-    return np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > FAINT * widest)
+def inverse(spread: Floats, size: Floats | float = 0.0) -> Floats:
+    """1 / spread, and 0 where the spread is nothing beside the widest one, or the rounding of what it is of.
+
+    size: largest absolute value of what the spread is of, for each or for all.
+    """
+    least = np.maximum(FAINT * spread.max(initial=0.0), ROUNDING * size)
+    return np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > least)

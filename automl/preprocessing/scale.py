@@ -18,6 +18,7 @@ from scipy.special import ndtri
 
 from automl.errors import unknown
 from automl.preprocessing import power
+from automl.preprocessing.ranges import FURTHEST
 
 Numbers = npt.NDArray[np.float32]
 CLIP = 3.0  # the smooth clip's bound (RealMLP)
@@ -75,10 +76,17 @@ def scale(numbers: Numbers, fitted: Scaling) -> Numbers:
         return numbers.copy()
     if fitted.method == "quantile":
         return _to_normal(numbers, fitted)
-    scaled = (numbers - fitted.shift) * fitted.factor
+    with np.errstate(over="ignore"):
+        scaled = (numbers - fitted.shift) * fitted.factor
     if fitted.method == "power":
         return power.bend(scaled, fitted.bends)
-    return scaled / np.sqrt(1 + np.square(scaled / CLIP)) if fitted.method == "robust_clip" else scaled
+    return _smoothly_clipped(scaled) if fitted.method == "robust_clip" else scaled
+
+
+def _smoothly_clipped(scaled: Numbers) -> Numbers:
+    """x / √(1 + (x / 3)²), of which the square must not overflow: infinity would make zeros of the furthest numbers."""
+    scaled = np.clip(scaled, -FURTHEST, FURTHEST)
+    return scaled / np.sqrt(1 + np.square(scaled / CLIP))
 
 
 def _to_normal(numbers: Numbers, fitted: Scaling) -> Numbers:

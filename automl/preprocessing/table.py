@@ -107,7 +107,20 @@ def as_table(X: object) -> Table:
     return Table(data, tuple(f"x{j}" for j in range(columns)))
 
 
+def unwrapped(X: Any) -> Any:
+    """X, of which NumPy would lose nothing: tables of polars and pyarrow as frames, masked entries as missing ones."""
+    if isinstance(X, np.ma.MaskedArray):
+        number = X.dtype.kind in "fiub"
+        whole = np.array(X.data, dtype=np.float64 if number else object)
+        whole[np.ma.getmaskarray(X)] = np.nan if number else None
+        return whole
+    if hasattr(X, "to_pandas") and not hasattr(X, "iloc"):
+        return X.to_pandas()
+    return X
+
+
 def _two_dimensional(X: Any) -> Data:
+    X = unwrapped(X)
     if isinstance(X, pd.DataFrame):
         return X
     if sparse.issparse(X):
@@ -117,9 +130,7 @@ def _two_dimensional(X: Any) -> Data:
         return matrix
     if isinstance(X, collections.abc.Sequence) and not isinstance(X, str | bytes) and _holds_rows(X):
         return pd.DataFrame([list(row) for row in X])
-    if not isinstance(X, pd.Series) and hasattr(X, "to_pandas"):  # polars and pyarrow tables
-        return _two_dimensional(X.to_pandas())
-    array = X.filled(np.nan) if isinstance(X, np.ma.MaskedArray) and X.dtype.kind == "f" else np.asarray(X)
+    array = np.asarray(X)
     if array.dtype.kind == "c":
         raise _complex("X", array.dtype)
     if array.ndim == 0 or array.dtype.kind not in "fiubOUSMm":

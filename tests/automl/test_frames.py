@@ -76,6 +76,27 @@ def test_lists_and_arrays_of_objects_are_tables() -> None:
     assert classifier().fit(X.tolist(), LABELS.tolist()).score(X.tolist(), LABELS.tolist()) > 0.8
 
 
+def test_tables_of_other_libraries_keep_their_names_and_types() -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(zone=pd.Categorical(np.where(X[:, 0] > 0, "1", "2")))
+    table = pyarrow.Table.from_pandas(frame)
+    model = classifier().fit(table, LABELS)
+    assert model.feature_names_in_.tolist() == ["a", "b", "c", "zone"]
+    assert model.encoder_.code_names == ("zone",)  # text that reads as numbers would be numbers
+    same = classifier().fit(frame, LABELS).predict_proba(frame)
+    assert np.array_equal(model.predict_proba(table), same)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int64, object])
+def test_masked_entries_are_missing(dtype: Any) -> None:
+    whole = np.round(3 * X).astype(dtype)
+    holes = np.random.default_rng(0).random(X.shape) < 0.3
+    missing = np.where(holes, np.nan, whole.astype(np.float64))
+    same = classifier().fit(missing, LABELS).predict_proba(missing)
+    masked = np.ma.array(whole, mask=holes)
+    assert np.array_equal(classifier().fit(masked, LABELS).predict_proba(masked), same)
+
+
 def test_infinite_and_missing_numbers_are_predicted() -> None:
     model = classifier(**TWO).fit(X, LABELS)
     odd = np.array([[np.nan, np.inf, -np.inf], [np.nan] * 3, [1e38, -1e38, 0]])

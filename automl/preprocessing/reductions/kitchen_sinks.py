@@ -33,7 +33,7 @@ class KitchenSinks:
         gamma = chosen.gamma / total if total > 0 else 1.0
         sampler = RBFSampler(gamma=gamma, n_components=chosen.components, random_state=0).fit(rows[:1])
         waves = _waves(rows, sampler.random_weights_, sampler.random_offset_)
-        return cls(sampler.random_weights_, sampler.random_offset_, waves.mean(axis=0), inverse(waves.std(axis=0)))
+        return cls(sampler.random_weights_, sampler.random_offset_, waves.mean(axis=0), inverse(waves.std(axis=0), 1.0))
 
     @property
     def width(self) -> int:

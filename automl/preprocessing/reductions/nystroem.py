@@ -40,7 +40,7 @@ class Nystroem:
         root = np.where(values > FLAT * values.max(), 1 / np.sqrt(np.maximum(values, FLAT)), 0.0)
         weights = (vectors * root) @ vectors.T
         features = product(_kernel(rows * factor, basis), weights)
-        scale = inverse(features.std(axis=0))
+        scale = inverse(features.std(axis=0), np.abs(features).max(axis=0))
         return cls(factor, basis, weights * scale, features.mean(axis=0) * scale)
 
     @property

@@ -39,7 +39,8 @@ class Polynomial:
         pairs = best[np.stack(np.triu_indices(len(best)), axis=1)].astype(np.int64)
         products = rows[:, pairs[:, 0]] * rows[:, pairs[:, 1]]
         columns = np.array([rows.shape[1]], dtype=np.int64)
-        return cls(columns, pairs, products.mean(axis=0), inverse(products.std(axis=0)))
+        factor = inverse(products.std(axis=0), np.abs(products).max(axis=0))
+        return cls(columns, pairs, products.mean(axis=0), factor)
 
     @property
     def width(self) -> int:

@@ -25,6 +25,13 @@ def test_clip_keeps_what_is_missing() -> None:
     assert np.array_equal(run(graph, x=X)[:, 0], [-1, -1, 0.5, np.nan, 2, 2], equal_nan=True)
 
 
+def test_the_cosine_is_exact_however_large_the_angle() -> None:
+    graph = Graph(["x", "out"])
+    graph.output("out", graph.cosine(graph.input("x", DOUBLE)), DOUBLE, 1)
+    angles = np.outer(10.0 ** np.arange(0, 20, 2), [-1.7, 0.0, 0.3, 2.9]).reshape(-1, 1)
+    np.testing.assert_allclose(run(graph, x=angles), np.cos(angles), rtol=0, atol=1e-14)
+
+
 def test_equal_operations_and_constants_are_kept_once() -> None:
     graph = Graph(["x"])
     x = graph.input("x", DOUBLE)

@@ -59,7 +59,8 @@ def test_a_scaling_equals_the_original(scaling: str, indicator: bool) -> None:
     # In training, beyond its range, and exactly at quantiles, which are where a piecewise map bends.
     wide = table(seed=1)
     at_knots = Arrays(preparer.scaling.knots.T.astype(np.float32), train.codes[: preparer.scaling.knots.shape[1]])
-    for arrays in (train, Arrays(wide.numbers * 50, wide.codes), train.take(slice(1)), at_knots):
+    furthest = Arrays(np.full_like(wide.numbers, 1e18), wide.codes)
+    for arrays in (train, Arrays(wide.numbers * 50, wide.codes), furthest, train.take(slice(1)), at_knots):
         if not len(arrays) or not arrays.numbers.shape[1]:
             continue
         found, wanted = exported(preparer, arrays), preparer.transform(arrays)

@@ -86,6 +86,12 @@ def test_robust_clip_is_smooth_bounded_by_three_and_nearly_linear_inside():
     assert (np.argsort(scaled[:, 0]) == np.argsort(affine[:, 0])).all()
 
 
+def test_robust_clip_puts_what_lies_furthest_at_the_bound():
+    X = np.random.default_rng(0).normal(size=(500, 1)).astype(np.float32) * np.float32(1e-12)
+    far = np.array([[1e6], [1e8], [-1e18]], dtype=np.float32)  # of a spread of 1e-12: squares overflow
+    assert scale(far, fit_scaling(X, "robust_clip"))[:, 0].tolist() == pytest.approx([3.0, 3.0, -3.0])
+
+
 def test_a_column_with_equal_quartiles_is_scaled_by_half_its_range():
     X = np.array([[0.0]] * 8 + [[4.0]], dtype=np.float32)
     assert scale(X, fit_scaling(X, "robust"))[:, 0].tolist() == [0.0] * 8 + [2.0]

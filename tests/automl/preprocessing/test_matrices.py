@@ -34,6 +34,11 @@ def test_products_of_zeros_and_of_huge_numbers_are_finite():
     assert found[2] == pytest.approx([1e30, 0])
 
 
+def test_products_of_what_is_next_to_zero_are_zero():
+    rows = np.array([[1e-320, 5e-324], [0.0, 1e-305]])  # the unit of the first one's grid would be 0
+    assert np.abs(product(rows, np.ones((2, 1)))).max() < 1e-300
+
+
 def test_leading_directions_are_those_of_the_singular_values_and_zeros_beyond_the_rank():
     rows = np.random.default_rng(0).normal(size=(40, 6)) * [9, 5, 3, 1, 1, 1]
     directions, size = leading(rows, 2)

@@ -57,6 +57,28 @@ def test_a_reduction_is_finite_for_any_rows(method):
 
 
 @pytest.mark.parametrize("method", REDUCTIONS)
+def test_a_row_is_reduced_to_numbers_however_far_it_lies_from_all_others(method):
+    fitted = reduced(table(), method)
+    far = np.outer(np.geomspace(1, 1e9, 2_000), np.ones(12)).astype(np.float32)  # a kernel passes all that is next to 0
+    assert np.isfinite(fitted.transform(far)).all()
+
+
+@pytest.mark.parametrize("method", ["nystroem", "kitchen_sinks"])
+@pytest.mark.parametrize("value", [0.1, 5.3, 1e6])
+def test_equal_rows_have_no_directions_and_rounding_is_not_made_one(method, value):
+    for rows in (3, 7, 200):
+        numbers = np.full((rows, 12), value, np.float32)
+        found = reduced(numbers, method).transform(np.vstack([numbers, table(5)]))
+        assert np.abs(found).max() < 1e-9
+
+
+def test_a_product_that_is_constant_adds_nothing():
+    numbers = np.full((1001, 12), 0.1, np.float32)
+    found = reduced(numbers, "polynomial").transform(table(5))[:, 12:]
+    assert not found.any()
+
+
+@pytest.mark.parametrize("method", REDUCTIONS)
 def test_new_columns_are_about_as_large_as_scaled_numbers(method):
     numbers = table(2000)
     found = reduced(numbers / numbers.std(axis=0), method).transform(numbers / numbers.std(axis=0))

@@ -1,6 +1,6 @@
 """MiniCell: a table of small cells trained on scikit-learn's digits, to compare search methods without others' data.
 
-    python tests/benchmarks/minicell.py --out minicell.npz --threads 1
+    python tests/benchmarks/minicell.py --out minicell.npz --workers 2
     python tests/benchmarks/nas.py --minicell minicell.npz --methods random local evolution
 
 The cells are those of NAS-Bench-201 with four operations (none, skip_connect, conv_3x3, avg_pool_3x3), 4⁶ = 4,096, one
@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,11 @@ def trained(cell: EdgeCell, parts: tuple[tuple[Tensor, Tensor], ...], seed: int 
     return np.array([*curve, accuracy(network, *test)])
 
 
+def first_trained(row: tuple[int, ...]) -> np.ndarray:
+    """What `trained` gives for a cell, as places in OPERATIONS."""
+    return trained(EdgeCell(tuple(OPERATIONS[i] for i in row), cells=1, filters=8), images())
+
+
 def accuracy(network: torch.nn.Module, x: Tensor, y: Tensor) -> float:
     with torch.no_grad():
         return float((network.eval()(x).argmax(1) == y).float().mean())
@@ -79,21 +85,21 @@ def classes() -> dict[str, list[tuple[int, ...]]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1, help="processes, of one thread each")
     parser.add_argument("--share", type=float, default=1.0, help="share of the classes that is trained")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    groups, parts, start = classes(), images(), time.monotonic()
+    groups, start = classes(), time.monotonic()
     kept = list(groups)[:: round(1 / arguments.share)]
     work = arguments.out.with_suffix(".part.npz")
     rows = dict(zip(*(np.load(work)[k] for k in ("hashes", "rows")), strict=True)) if work.exists() else {}
-    for n, name in enumerate(kept, start=1):
-        if name not in rows:
-            cell = EdgeCell(tuple(OPERATIONS[i] for i in groups[name][0]), cells=1, filters=8)
-            rows[name] = trained(cell, parts)
-        if n % SAVE_EVERY == 0 or n == len(kept):
-            np.savez_compressed(work, hashes=list(rows), rows=list(rows.values()))
-            print(f"{n} of {len(kept)} classes, {time.monotonic() - start:.0f} s", flush=True)
+    missing = [name for name in kept if name not in rows]
+    with get_context("spawn").Pool(arguments.workers, torch.set_num_threads, (1,)) as pool:
+        found = pool.imap(first_trained, [groups[name][0] for name in missing])
+        for name, row in zip(missing, found, strict=True):
+            rows[name] = row
+            if len(rows) % SAVE_EVERY == 0 or name == missing[-1]:
+                np.savez_compressed(work, hashes=list(rows), rows=list(rows.values()))
+                print(f"{len(rows)} of {len(kept)} classes, {time.monotonic() - start:.0f} s", flush=True)
     cells = [row for name in kept for row in groups[name]]
     values = np.array([rows[name] for name in kept for _ in groups[name]], dtype=np.float32)
     arrays = {"cells": np.array(cells, dtype=np.uint8), "validation": values[:, :-1], "test": values[:, -1]}

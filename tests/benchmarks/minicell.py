@@ -1,7 +1,7 @@
 """MiniCell: a table of small cells trained on scikit-learn's digits, to compare search methods without others' data.
 
-    python tests/benchmarks/minicell.py --out minicell.npz --workers 2
-    python tests/benchmarks/nas.py --minicell minicell.npz --methods random local evolution
+    python tests/benchmarks/minicell.py --out automl/genotypes/minicell.npz --workers 2
+    python tests/benchmarks/nas.py --minicell --methods random local evolution --evaluations 100
 
 The cells are those of NAS-Bench-201 with four operations (none, skip_connect, conv_3x3, avg_pool_3x3), 4⁶ = 4,096, one
 cell in each of three stages, 8 filters. Cells of equal hash compute the same and are trained once. Of the 1,797 images

@@ -1,6 +1,7 @@
-"""Architecture search on tables: every method on NAS-Bench-201, or on a table of one's own (`minicell.py`).
+"""Architecture search on tables: every method on NAS-Bench-201, or on the package's own table (`minicell.py`).
 
     python tests/benchmarks/nas.py --data FOLDER --methods random local evolution --seeds 20 --out nas
+    python tests/benchmarks/nas.py --minicell --methods random local evolution --evaluations 100 --out nas
 
 FOLDER holds `nats_tss.csv` (v-tao/nats-bench-landscape), the 200-epoch test accuracy of all 15,625 cells of
 NATS-Bench's topology space (Dong, Liu, Musial & Gabrys 2021, arXiv:2009.00437), and `nb201_12epoch.csv.gz`, validation
@@ -23,6 +24,7 @@ import json
 import os
 import time
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,9 @@ ACCEPT = {
 
 MARKS = (60, 100, 145, 300)
 """Evaluations at which regret is printed."""
+
+MINICELL = files("automl.genotypes") / "minicell.npz"
+"""Made by `minicell.py`, on one core a process."""
 
 MAX_ASKS = 4
 """Proposals per evaluation after which a method that repeats itself is stopped."""
@@ -205,7 +210,13 @@ def main() -> None:
     folder = Path(default) / "benchmarks" / "nasbench201" if default else None
     full = [name for name, line in METHODS.items() if line.schedule == "full"]
     parser.add_argument("--data", type=Path, default=folder, help="folder of nats_tss.csv")
-    parser.add_argument("--minicell", type=Path, default=None, help="a table of minicell.py instead")
+    parser.add_argument(
+        "--minicell",
+        type=Path,
+        nargs="?",
+        const=MINICELL,
+        help="the table of the package instead, or one of minicell.py",
+    )
     parser.add_argument("--images", choices=SETS, default="cifar10")
     parser.add_argument("--protocol", choices=["noise-free", "realistic"], default="noise-free")
     parser.add_argument("--methods", nargs="+", default=full)
@@ -214,7 +225,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=None, help="folder of the figures")
     arguments = parser.parse_args()
     if arguments.data is None and arguments.minicell is None:
-        parser.error("give --data FOLDER, or --minicell FILE")
+        parser.error("give --data FOLDER, or --minicell")
     noise_free = arguments.protocol == "noise-free" and arguments.minicell is None
     if arguments.minicell:
         table = read_minicell(arguments.minicell)

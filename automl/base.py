@@ -56,7 +56,7 @@ PARAMETERS = """
     resampling : float, int or splitter, default=None
         Share held out, number of folds, or a scikit-learn splitter. None: five folds below 5,000 rows (for
         networks alone: where there is time for them), else 0.2. Where networks alone are judged so, the last fifth of
-            the time goes to training the members of the ensemble anew on all rows.
+        the time goes to training the members of the ensemble anew on all rows.
     ensemble_size : int, default=None
         Choices, with replacement, of the greedy ensemble. None: as the preset says.
     n_jobs : int, default=-1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from automl.architectures.blocks import activation
+from automl.genotypes.network import mean_of_pixels
 
 
 def conv_norm_act(inputs: int, width: int, act: str, *, stride: int = 1, halve: str | None = None) -> list[nn.Module]:
@@ -40,4 +41,4 @@ class Head(nn.Module):
     """The mean over all pixels: (n, width, h, w) → (n, width)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.mean((2, 3))
+        return mean_of_pixels(x)

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from automl.architectures.image_blocks import Head
 from automl.architectures.torchvision_networks import read_weights
 from automl.architectures.vision import torchvision
 from automl.errors import SettingError
@@ -33,6 +34,8 @@ class ReferenceNetwork(nn.Module):
         self.network: nn.Module = getattr(models, name)(weights=None, num_classes=outputs)
         self.file = weights
         _fit_stem(self.network, channels, small)
+        if hasattr(self.network, "avgpool"):  # of its own gradients, see `mean_of_pixels`
+            self.network.avgpool = Head()
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.network(x)

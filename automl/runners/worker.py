@@ -20,6 +20,7 @@ from queue import SimpleQueue
 from typing import Any, NoReturn
 
 from automl.errors import SettingError
+from automl.runners.heap import give_back, keep_freed
 from automl.runners.parcel import Span, unpack
 from automl.search.trial import Result, State, Trial
 
@@ -128,8 +129,10 @@ def serve(connection: Connection[Any, Any], arrays: int | None = None, *, early:
         connection.send(Broken(traceback.format_exc()))
         _exit(1)
     connection.send(Ready())
+    keep_freed()
     while True:
         result = _run(target, messages.get())
+        give_back()
         for stream in (sys.stdout, sys.stderr):  # a worker ends by being killed: nothing may wait in a buffer
             with suppress(OSError, ValueError):  # nobody reads it any more, or the target has closed it
                 if stream is not None:

@@ -57,6 +57,28 @@ def test_every_configuration_gives_a_logit_per_class_and_finite_gradients(name: 
         assert parameter_rates(net).keys() == dict(net.named_parameters()).keys()
 
 
+@pytest.mark.parametrize("name", IMAGES)
+def test_activations_and_their_gradients_keep_the_layout_that_is_fast(name: str) -> None:
+    for config in configurations(name, 6):
+        net, wrong = network(name, config, size=(16, 16)), []
+
+        def check(what: str, tensor: torch.Tensor, wrong: list[str] = wrong) -> None:
+            if tensor.stride(1) != 1 and tensor.shape[2] * tensor.shape[3] > 1:  # a part of some channels is well too
+                wrong.append(f"{what}: {tuple(tensor.shape)}, {tensor.stride()}")
+
+        def watch(path: str, output: Any, check: Any = check) -> None:
+            if isinstance(output, torch.Tensor) and output.dim() == 4:
+                check(path, output)
+                if output.requires_grad:
+                    output.register_hook(lambda gradient: check(f"gradient of {path}", gradient))
+
+        for path, module in net.body.named_modules():
+            if not list(module.children()):
+                module.register_forward_hook(lambda _module, _inputs, output, path=path: watch(path, output))
+        F.cross_entropy(net(*batch(size=(16, 16))), torch.tensor([0, 1, 2, 0])).backward()
+        assert not wrong, (config, wrong)
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_the_default_learns_one_batch_by_heart(name: str) -> None:
     net, (x, codes), y = network(name, configurations(name, 1)[0]), batch(12), torch.arange(12) % 3

@@ -11,6 +11,7 @@ import ConfigSpace as CS
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from automl.errors import AutoNetError, GenotypeError
@@ -21,6 +22,7 @@ from automl.genotypes.edge_cell import EdgeCell
 from automl.genotypes.genotype import FAMILIES, build, from_json, to_json
 from automl.genotypes.graph import Graph
 from automl.genotypes.layers import Layer
+from automl.genotypes.network import Depthwise
 from automl.genotypes.published import resnet
 from automl.genotypes.spaces import (
     DEFINITIONS,
@@ -250,3 +252,13 @@ def test_a_genotype_outside_the_bounds_of_a_space_is_refused() -> None:
 def test_paths_are_the_labels_along_every_way() -> None:
     graph = Graph(("input", "a", "b", "output"), ((0, 1), (0, 2), (1, 2), (2, 3)), (1, 1, 1, 1))
     assert graph.paths == {("b",), ("a", "b")}
+
+
+def test_a_large_depthwise_kernel_is_computed_in_float32_beside_bfloat16() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 4, 8, 8)
+    for kernel, dilation, dtype in ((3, 1, torch.bfloat16), (5, 1, torch.float32), (3, 2, torch.float32)):
+        layer = Depthwise(4, 4, kernel, padding=dilation * (kernel // 2), dilation=dilation, groups=4)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert layer(x).dtype == dtype
+        torch.testing.assert_close(layer(x), nn.Conv2d.forward(layer, x), rtol=0, atol=0)

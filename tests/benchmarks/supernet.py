@@ -82,13 +82,13 @@ def random_cells(n: int, seed: int) -> list[EdgeCell]:
     return list(found.values())
 
 
-def tau(seeds: int, epochs: int | None) -> list[dict[str, Any]]:
+def tau(seeds: range, epochs: int | None) -> list[dict[str, Any]]:
     cells = random_cells(CELLS, 0)
     truth = np.array([alone(cell, 0) for cell in cells])
     again = np.array([alone(cell, 1) for cell in cells])
     rows = [row("alone, another seed", -1, truth, again, 0.0)]
     print(rows[-1], flush=True)
-    for seed in range(seeds):
+    for seed in seeds:
         began = time.monotonic()
         found = search(*digits(), SPACE, method=RandomSharing(candidates=1), epochs=epochs or EPOCHS["spos"], seed=seed)
         seconds = time.monotonic() - began
@@ -115,9 +115,9 @@ def row(name: str, seed: int, truth: np.ndarray, shared: np.ndarray, seconds: fl
     }
 
 
-def derived(methods: list[str], seeds: int, epochs: int | None) -> list[dict[str, Any]]:
+def derived(methods: list[str], seeds: range, epochs: int | None) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for seed in range(seeds):
+    for seed in seeds:
         others = np.array([alone(cell, seed) for cell in random_cells(RANDOM, 100 + seed)])
         for method in methods:
             began = time.monotonic()
@@ -169,7 +169,7 @@ def collapse(
     y: np.ndarray,
     data: Path | None,
     *,
-    seeds: int,
+    seeds: range,
     epochs: int,
     cells: int,
     rate: float,
@@ -183,7 +183,7 @@ def collapse(
                 cell = EdgeCell.from_string(line["ArchitectureString"])
                 table[cell.edges] = float(line["CIFAR10TestAccuracy200Epochs"])
     rows = []
-    for seed in range(seeds):
+    for seed in seeds:
         for order in orders:
             for name in guards:
                 began = time.monotonic()
@@ -226,17 +226,18 @@ def main() -> None:
     made.add_argument("--threads", type=int, default=1)
     arguments = made.parse_args()
     torch.set_num_threads(arguments.threads)
+    seeds = range(arguments.seed, arguments.seed + arguments.seeds)
     if arguments.part == "tau":
-        rows = tau(arguments.seeds, arguments.epochs)
+        rows = tau(seeds, arguments.epochs)
     elif arguments.part == "derived":
-        rows = derived(arguments.methods, arguments.seeds, arguments.epochs)
+        rows = derived(arguments.methods, seeds, arguments.epochs)
     else:
         x, y = digits() if arguments.images is None else photographs(arguments.images, arguments.rows)
         rows = collapse(
             x,
             y,
             arguments.data,
-            seeds=arguments.seeds,
+            seeds=seeds,
             epochs=arguments.epochs or 50,
             cells=arguments.cells,
             rate=arguments.rate,

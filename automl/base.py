@@ -245,7 +245,7 @@ class AutoNet(BaseEstimator):
         weight = check_weights(sample_weight, len(targets))
         ordered = is_splitter(self.resampling)  # it may go by the order and number of the rows, as in time series
         rows, weight = (slice(None), weight) if ordered else counted_rows(weight)
-        metric.check(weighted=weight is not None)
+        metric.check(targets[rows], weighted=weight is not None)
         X = self._checked(X, reset=encoder is None)
         _check_lengths(X, targets, groups)
         encoder = self._fitted_encoder(X) if encoder is None else encoder

@@ -2,7 +2,7 @@
 
 Temperature scaling (Guo et al. 2017, arXiv:1706.04599) where the metric is a proper score, with a floor where it knows
 none itself; factors on the classes' probabilities, which for two classes are a decision threshold, where the metric
-judges labels; a shift to the median where it judges values by their absolute errors.
+judges labels; a shift to the median where it judges values by their absolute errors; a least value where it wants one.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Calibration:
     factors: (classes,) the label is the class of the largest factor × probability; empty for equal factors.
     floor: share of the uniform distribution that is then mixed in, so that no probability is 0.
     shift: what is added to values.
+    least: the smallest value that is answered; None where any is.
     apart: whether each column is the probability of a label of its own, which is there or not; a factor then
         multiplies the label's odds.
     """
@@ -50,6 +51,7 @@ class Calibration:
     factors: tuple[float, ...] = ()
     floor: float = 0.0
     shift: float = 0.0
+    least: float | None = None
     apart: bool = False
 
     def corrected(self, outputs: Probabilities) -> Probabilities:
@@ -60,7 +62,8 @@ class Calibration:
             outputs = at_temperature(outputs, self.temperature)
         if self.floor:
             outputs = floored(outputs, self.floor)
-        return outputs + self.shift if self.shift else outputs
+        outputs = outputs + self.shift if self.shift else outputs
+        return outputs if self.least is None else np.maximum(outputs, self.least)
 
     def decided(self, outputs: Probabilities) -> Probabilities:
         """Shares (rows, classes) whose largest one is the label; of labels apart, those from one half on are there."""

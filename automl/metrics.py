@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.challenge_metrics import ALIASES, CHALLENGE_METRICS, REGRESSION, challenge_score, present_auc
-from automl.errors import SettingError, unknown
+from automl.errors import DataError, SettingError, unknown
 
 Array = NDArray[Any]
 DEFAULT = {"classification": "neg_log_loss", "regression": "neg_root_mean_squared_error"}
@@ -61,6 +61,10 @@ PROPER = ("neg_log_loss", "neg_brier_score", "d2_log_loss_score", "d2_brier_scor
 OF_LABELS = ("bac_metric", "f1_metric")
 ABSOLUTE = ("neg_mean_absolute_error", "neg_median_absolute_error", "a_metric")
 """Of values, judged by their distance, so that the median is the best constant."""
+OF_LOGARITHMS = ("neg_mean_squared_log_error", "neg_root_mean_squared_log_error")
+"""Of values that are 0 at least."""
+OF_RATIOS = ("neg_mean_poisson_deviance", "neg_mean_gamma_deviance")
+"""Of predicted values above 0."""
 
 
 def loss_name(metric: str) -> str:
@@ -153,6 +157,16 @@ class Metric:
         """Whether it is known to judge values by their absolute errors."""
         return self.classes is None and self.name in ABSOLUTE
 
+    def least(self, y: Array) -> float | None:
+        """The smallest value that may be answered where the true ones are `y` (n,); None where any may.
+
+        Where it must be above 0, it is the mean of `y` if all of it fell on one row of n + 2: what never happened on n
+        rows still happens once in n + 2 (Laplace's rule of succession).
+        """
+        if self.classes is not None or self.name not in (*OF_LOGARITHMS, *OF_RATIOS):
+            return None
+        return 0.0 if self.name in OF_LOGARITHMS else float(np.mean(y)) / (len(y) + 2)
+
     @cached_property
     def scorer(self) -> Callable[..., float]:
         if callable(self.spec):
@@ -167,7 +181,7 @@ class Metric:
         """Loss of `outputs` (n, classes) probabilities or (n, 1) values for `y` (n,) class indices or values.
 
         Of several labels, of (n, labels) probabilities for (n, labels) of 0 and 1: the mean of each label's loss, or
-        the challenge's score of all.
+        the challenge's score of all. Values below `least` are judged as that, as they would be answered.
         """
         if self.several:
             return self._labels_loss(y, outputs, weight)
@@ -177,6 +191,8 @@ class Metric:
         fast = FAST.get(self.spec) if isinstance(self.spec, str) else None
         if fast is not None and fast[0] == kind:
             return fast[1](y, outputs, weight)
+        least = self.least(y)
+        outputs = outputs if least is None else np.maximum(outputs, least)
         truth = y if self.classes is None else self.classes[y]
         answers = _Answers(outputs) if self.classes is None else _ClassAnswers(outputs, self.classes)
         args = {} if weight is None else {"sample_weight": weight}
@@ -216,8 +232,15 @@ class Metric:
         varied = [(truth, p) for truth, p in pairs if truth.min() < truth.max()] or pairs
         return float(np.mean([one.loss(truth, p, weight) for truth, p in varied]))
 
-    def check(self, *, weighted: bool = False) -> None:
-        """Fail early, with the cure, when the metric cannot score this kind of task, or takes no weights."""
+    def check(self, given: Array | None = None, *, weighted: bool = False) -> None:
+        """Fail early, with the cure, when the metric cannot score this kind of task, or takes no weights.
+
+        Values `given` (n,), if any, are those that it would have to judge.
+
+        Raises
+        ------
+        SettingError: it cannot. DataError: it can, but not these values.
+        """
         if self.several:
             return self.of_one().check(weighted=weighted)
         n = 4 if self.classes is None else 2 * len(self.classes)
@@ -236,6 +259,14 @@ class Metric:
                 f"metric {self.name!r} ({scorer!r}) cannot score a {task}: {error}; choose another name from "
                 "sklearn.metrics.get_scorer_names(), or make one with sklearn.metrics.make_scorer"
             ) from error
+        if given is not None and self.classes is None:
+            try:
+                self.loss(given, np.full((len(given), 1), np.mean(given)))
+            except ValueError as error:
+                raise DataError(
+                    f"metric {self.name!r} cannot judge these targets, from {np.min(given):g} to {np.max(given):g}: "
+                    f"{error}; choose another metric, or drop or shift what it does not allow"
+                ) from error
         if not weighted:
             return
         try:

@@ -142,6 +142,9 @@ def _calibrated(task: Task, outputs: Any, loss: float, seed: int, end: float | N
     weight = None if task.weight is None else task.weight[task.judged]
     if task.metric.several:
         return _calibrated_apart(task, outputs, loss, seed, end)
+    least = task.metric.least(y)
+    if least is not None:
+        return Calibration(least=least), loss  # it is judged so already
     if task.metric.proper:
         found = Calibration(temperature=fit_temperature(outputs, y, weight))
         if task.metric.unfloored:

@@ -58,6 +58,8 @@ def build(estimator: AutoNetClassifier | AutoNetRegressor) -> ModelProto:
     if classes is None:
         if estimator.ensemble_.calibration.shift:
             predicted = graph.op("Add", predicted, graph.constant(np.float64(estimator.ensemble_.calibration.shift)))
+        if estimator.ensemble_.calibration.least is not None:
+            predicted = graph.op("Max", predicted, graph.constant(np.float64(estimator.ensemble_.calibration.least)))
         value = graph.op("Squeeze", predicted, graph.constant(np.array([1])))
         graph.output(PREDICTION, value, DOUBLE, about="the value of each row")
     else:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import make_classification
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, mean_poisson_deviance
 
 from automl import AutoNetClassifier, AutoNetRegressor, load
 from automl.calibration import Calibration, at_temperature, fit_factors, fit_floor, fit_temperature, floored
@@ -56,6 +56,17 @@ def test_values_are_shifted_to_the_median_where_absolute_errors_count() -> None:
     assert model.ensemble_.calibration.shift < 0  # the median of such values is far below their mean
     plain = model.predict(X) - model.ensemble_.calibration.shift
     assert np.abs(y - model.predict(X)).mean() < np.abs(y - plain).mean()
+
+
+def test_counts_are_predicted_above_zero_where_their_deviance_is_the_metric() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2))
+    y = rng.poisson(np.exp(X[:, 0] - 1)).astype(float)
+    model = AutoNetRegressor(metric="neg_mean_poisson_deviance", n_trials=1, random_state=0, families=["linear"])
+    predicted = model.fit(X, y).predict(X)  # a line goes below zero on many rows
+    assert predicted.min() == model.ensemble_.calibration.least == pytest.approx(y.mean() / 302)
+    assert model.history_.done
+    assert model.validation_loss_ == pytest.approx(mean_poisson_deviance(y, predicted), rel=0.1)
 
 
 def balanced_error(y: NDArray[np.int64], p: NDArray[np.float64]) -> float:

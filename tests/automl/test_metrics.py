@@ -9,8 +9,8 @@ import pytest
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import f1_score, get_scorer, make_scorer, roc_auc_score
 
-from automl.errors import SettingError
-from automl.metrics import FAST, Metric
+from automl.errors import DataError, SettingError
+from automl.metrics import FAST, OF_LOGARITHMS, OF_RATIOS, Metric
 
 RNG = np.random.default_rng(0)
 CLASSES = np.array(["ant", "bee", "cat"])
@@ -80,6 +80,24 @@ def test_any_scorer_of_values_is_a_loss(name: str) -> None:
     metric.check()
     score = get_scorer(name)(ValueAnswers().fit([[0]], [0]), np.zeros((60, 1)), TARGETS)
     assert metric.loss(TARGETS, VALUES) == pytest.approx(-score if name.startswith("neg_") else 1 - score)
+
+
+@pytest.mark.parametrize("name", [*OF_LOGARITHMS, *OF_RATIOS])
+def test_values_that_a_metric_cannot_judge_are_judged_as_the_least_that_it_can(name: str) -> None:
+    metric, y = Metric(name), np.array([1.0, 2.0, 3.0])
+    least = metric.least(y)
+    assert least == (0.0 if name in OF_LOGARITHMS else pytest.approx(2 / 5))
+    low, high = np.array([[-2.0], [2.0], [3.0]]), np.array([[least], [2.0], [3.0]])
+    assert metric.loss(y, low) == pytest.approx(metric.loss(y, high))
+    assert metric.loss(y, high) > 0
+    metric.check(y)
+    with pytest.raises(DataError, match=rf"metric '{name}' cannot judge these targets, from -2 to 3: .*; choose"):
+        metric.check(np.array([-2.0, 0.0, 3.0]))
+
+
+def test_other_metrics_judge_what_is_answered() -> None:
+    assert Metric("r2").least(TARGETS) is None
+    assert Metric("accuracy", CLASSES).least(Y) is None
 
 
 def test_area_under_the_curve_of_two_classes_uses_the_second_one() -> None:

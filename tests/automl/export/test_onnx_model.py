@@ -63,6 +63,13 @@ def test_a_family_of_estimators_predicts_alike(name: str, kind: str) -> None:
     assert_predicts_alike(fitted(kind, name), X, strange())
 
 
+def test_values_are_shifted_and_bounded_alike() -> None:
+    estimator = fitted("regression", "linear")
+    estimator.ensemble_ = replace(estimator.ensemble_, calibration=Calibration(shift=0.5, least=float(VALUES.median())))
+    assert (estimator.predict(X) == VALUES.median()).any()
+    assert_predicts_alike(estimator, X, strange())
+
+
 @pytest.mark.parametrize("name", WITHOUT)
 def test_a_family_without_an_onnx_form_is_named(name: str) -> None:
     with pytest.raises(ExportError, match=rf"family '{name}'.* has no ONNX form .*'exclude': \['{name}'\]"):
@@ -219,6 +226,6 @@ def test_all_that_a_fitted_model_holds_is_known_to_the_export() -> None:
         NetworkModel: {"network", "blueprint", "preparer", "target"},
         EstimatorModel: {"estimator", "preparer", "levels", "target", "trusted", "wide"},
         Target: {"outputs", "centre", "scale"},
-        Calibration: {"temperature", "factors", "apart", "floor", "shift"},
+        Calibration: {"temperature", "factors", "apart", "floor", "shift", "least"},
     }
     assert {kind: set(kind.__dataclass_fields__) for kind in known} == known

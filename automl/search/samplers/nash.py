@@ -8,7 +8,9 @@ training is to have). The best of them is the next current one, so a step never 
 The climb is read off the history: the children of a trial are those that name it as their parent. In the paper it
 begins at a network that was made by hand, which a space does not tell: here at the best of some that have no parent, a
 small one and others drawn from the space, since morphisms add to a network and mend none. Where the space holds more
-than architectures, a child may also change one of the other hyperparameters, which the paper keeps fixed.
+than architectures, a child may also change one of the other hyperparameters, which the paper keeps fixed. And where
+children fail, since they have grown beyond the memory or the time that a trial may take, the next ones of the same
+parent have a morphism less each: near such a bound a climb by whole steps of five would stand still.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
     from automl.search.history import History
 
+FAILED = (State.CRASHED, State.TIMEOUT, State.MEMORY)
+
 
 @dataclass(frozen=True)
 class NASH:
@@ -36,7 +40,7 @@ class NASH:
     Attributes
     ----------
     neighbours: children of each current network, its copy included, >= 2 (8 in the paper).
-    morphs: of each child but the copy, >= 1 (5 in the paper).
+    morphs: of each child but the copy, at most, >= 1 (5 in the paper).
     start: networks among which the climb begins, >= 1.
     change: chance that a child also changes a hyperparameter that is not of its architecture.
     """
@@ -54,10 +58,11 @@ class NASH:
         current = self.current(history)
         if current is None:
             return Offspring(small(space, rng) if len(history) == 0 else sample(space, rng))
-        born = sum(trial.proposal.parent == current.number for trial in history)
-        if born % self.neighbours == 0:
+        children = [trial for trial in history if trial.proposal.parent == current.number]
+        if len(children) % self.neighbours == 0:
             return Offspring(dict(current.config), current.number)
-        child = morphed(space, current.config, rng, steps=self.morphs, kinds=EXACT)
+        failed = sum(trial.state in FAILED for trial in children)
+        child = morphed(space, current.config, rng, steps=max(1, self.morphs - failed), kinds=EXACT)
         return Offspring(moved(space, child, self.change, rng), current.number)
 
     def current(self, history: History) -> Trial | None:

@@ -141,6 +141,23 @@ def test_a_step_of_failures_is_tried_again() -> None:
     assert [t.proposal.parent for t in history] == [None, 0, 0, 0, 0]
 
 
+def test_each_child_that_fails_takes_a_morphism_from_the_next_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+
+    def spy(_space: Any, config: Any, _rng: Any, *, steps: int, kinds: Any, counted: list[int] = steps) -> Any:
+        counted.append(steps)
+        return config
+
+    monkeypatch.setattr("automl.search.samplers.nash.morphed", spy)
+    sampler, space, rng = NASH(neighbours=8, morphs=5, start=1), residual_space(), np.random.default_rng(0)
+    history = History()
+    for number in range(9):
+        child = sampler.child(space, history, rng)
+        result = Result(State.DONE, 1.0, 1.0) if number < 3 else Result(State.MEMORY)
+        history = history.put(Trial(number, bred(child), number, result))
+    assert steps == [5, 5, 4, 3, 2, 1, 1]
+
+
 def climbed(losses: list[tuple[int | None, float | None]]) -> Trial | None:
     """Where a climb by steps of two stands after trials of these parents and losses; None is still running."""
     history = History()

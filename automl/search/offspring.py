@@ -11,6 +11,7 @@ import numpy as np
 from automl.errors import GenotypeError
 from automl.genotypes import spaces
 from automl.genotypes.morphs import EXACT, Morph, morphs_of
+from automl.genotypes.space_of_families import FamiliesSpace
 from automl.search.candidates import codes_of, mutated
 from automl.search.draw import decode, encode, sample
 from automl.search.trial import Configuration
@@ -22,6 +23,35 @@ NOMINAL = ((3, 32, 32), 10)
 """Input shape and outputs for which parameters are counted: others change the count by a constant, about."""
 DRAWN = 16
 """Draws from the space among which a small network is looked for."""
+MOST_DRAWN = 1000
+"""Draws without a genotype after which a space counts as one that has none."""
+
+
+def grows(space: ConfigurationSpace, config: Configuration) -> bool:
+    """Whether morphisms can change the configuration's architecture.
+
+    They cannot where it is a reference network, which a space may hold beside families of genotypes; nor is its size
+    known here.
+    """
+    definition, _ = _definition(space)
+    return not isinstance(definition, FamiliesSpace) or config[definition.choice] in definition.members
+
+
+def drawn(space: ConfigurationSpace, rng: np.random.Generator) -> dict[str, Any]:
+    """A draw from the space that morphisms can change.
+
+    Raises
+    ------
+    GenotypeError: there is none among a thousand draws.
+    """
+    for _ in range(MOST_DRAWN):
+        config = sample(space, rng)
+        if grows(space, config):
+            return config
+    raise GenotypeError(
+        f"{MOST_DRAWN} draws from the space {space.name!r} were all of networks that no morphism can change; leave "
+        "their families out, or give those of genotypes, such as 'cnn_chain', a greater weight"
+    )
 
 
 def neighbours(
@@ -84,16 +114,16 @@ def moved(space: ConfigurationSpace, config: Configuration, chance: float, rng: 
 
 def small(space: ConfigurationSpace, rng: np.random.Generator) -> dict[str, Any]:
     """The configuration of the smallest network among those draws that may grow in the most ways."""
-    drawn = [sample(space, rng) for _ in range(DRAWN)]
-    ways = [_ways(space, config) for config in drawn]
+    some = [drawn(space, rng) for _ in range(DRAWN)]
+    ways = [_ways(space, config) for config in some]
     return min(
-        (config for config, kinds in zip(drawn, ways, strict=True) if kinds == max(ways)),
+        (config for config, kinds in zip(some, ways, strict=True) if kinds == max(ways)),
         key=lambda config: parameters(space, config),
     )
 
 
 def parameters(space: ConfigurationSpace, config: Configuration) -> int:
-    """Trainable numbers of the configuration's architecture."""
+    """Trainable numbers of the configuration's architecture, one that `grows`."""
     genotype, _ = spaces.decode(space, config)
     return _counted(genotype)
 
@@ -130,5 +160,8 @@ def _widths(space: ConfigurationSpace) -> tuple[int, ...]:
 def _definition(space: ConfigurationSpace) -> tuple[Any, str | tuple[str, ...]]:
     found = spaces.definition_of(space)
     if found is None:
-        raise GenotypeError(f"the space {space.name!r} holds no architectures, which morphisms change")
+        raise GenotypeError(
+            f"the space {space.name!r} holds no architectures; make it by `automl.genotypes.spaces.joined`, for "
+            "example joined(ChainSpace(), training)"
+        )
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.errors import SettingError
-from automl.search.offspring import parameters
+from automl.search.offspring import grows, parameters
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -24,18 +24,23 @@ INK, OTHER, FRONT = "#1f2937", "#9ca3af", "#dc2626"
 def front(space: ConfigurationSpace, history: History) -> tuple[Trial, ...]:
     """Finished trials at the largest budget that no other beats in both parameters and loss, the smallest first.
 
-    Of two that are equal in both, the earlier one counts.
+    Of two that are equal in both, the earlier one counts. Reference networks, which a space may hold beside families of
+    genotypes, have no size that is known here, and are left out.
     """
-    trials = _finished(history)
+    trials = _finished(space, history)
     points = [(parameters(space, t.config), t.loss) for t in trials]
     return tuple(trials[i] for i in non_dominated(points))
 
 
 def non_dominated(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Places of the points that no other is as good as in both coordinates, by the first coordinate."""
+    """Places of the points that no other is as good as in both coordinates, by the first coordinate.
+
+    Points of which a coordinate is no number count for nothing.
+    """
     kept: list[int] = []
     least = math.inf
-    for i in sorted(range(len(points)), key=lambda i: (*points[i], i)):
+    known = (i for i, point in enumerate(points) if not any(map(math.isnan, point)))
+    for i in sorted(known, key=lambda i: (*points[i], i)):
         if points[i][1] < least:
             least = points[i][1]
             kept.append(i)
@@ -49,7 +54,7 @@ def draw_front(space: ConfigurationSpace, history: History, path: str | Path | N
     ----------
     path: where it is written, too; its ending .svg or .png says how. A PNG is drawn by matplotlib.
     """
-    trials = _finished(history)
+    trials = _finished(space, history)
     points = [(parameters(space, t.config), t.loss) for t in trials]
     if not points:
         raise SettingError("no trial has finished, so that there is no front to draw")
@@ -67,9 +72,10 @@ def draw_front(space: ConfigurationSpace, history: History, path: str | Path | N
     return text
 
 
-def _finished(history: History) -> list[Trial]:
-    top = max((t.budget for t in history.done), default=1.0)
-    return [t for t in history.done if t.budget == top]
+def _finished(space: ConfigurationSpace, history: History) -> list[Trial]:
+    sized = [t for t in history.done if grows(space, t.config)]
+    top = max((t.budget for t in sized), default=1.0)
+    return [t for t in sized if t.budget == top]
 
 
 def _svg(points: Sequence[tuple[float, float]], best: Sequence[int]) -> str:

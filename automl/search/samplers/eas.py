@@ -10,7 +10,8 @@ to be remembered; where a new layer may have stood at several places, the first 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,12 @@ from scipy.special import softmax
 
 from automl.genotypes import spaces
 from automl.genotypes.morphs import Morph, link_of
-from automl.search.draw import sample
 from automl.search.grammar import Grammar
-from automl.search.lessons import Replay, lessons, losses, run_seed
+from automl.search.lessons import Replay, lessons, run_seed
 from automl.search.models.adam import Adam
 from automl.search.models.policy import LSTM
-from automl.search.offspring import moved, neighbours, small
-from automl.search.trial import Configuration, Offspring, State, Trial, config_key
+from automl.search.offspring import drawn, grows, moved, neighbours, small
+from automl.search.trial import Configuration, Offspring, Trial, config_key
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -80,9 +80,10 @@ class EAS:
 
     def child(self, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> Offspring:
         """A child of the current network; a small network before there is one."""
-        current = self.current(history)
+        current = self.current(trial for trial in lessons(history) if grows(space, trial.config))
         if current is None:
-            return Offspring(small(space, rng) if len(history) == 0 else sample(space, rng))
+            begun = any(grows(space, trial.config) for trial in history)
+            return Offspring(drawn(space, rng) if begun else small(space, rng))
         agent = self._agent(space, _paired(history), run_seed(history))
         changes = Changes.of(space, current.config)
         seen = {config_key(t.config) for t in history}
@@ -91,11 +92,11 @@ class EAS:
             config = moved(space, config, self.change, rng)
             if config_key(config) not in seen:
                 return Offspring(config, current.number)
-        return Offspring(moved(space, sample(space, rng), self.change, rng), current.number)
+        return Offspring(moved(space, drawn(space, rng), self.change, rng), current.number)
 
-    def current(self, history: History) -> Trial | None:
-        """The network to change: the best one, looked for again whenever the current one has enough children."""
-        ended = [t for t in lessons(history) if t.state is State.DONE]
+    def current(self, trials: Iterable[Trial]) -> Trial | None:
+        """The one to change of trials that have ended: the best, looked for anew whenever it has enough children."""
+        ended = [t for t in trials if math.isfinite(t.loss)]
         current, born = None, 0
         for trial in ended:
             born += current is not None and trial.proposal.parent == current.number
@@ -113,9 +114,9 @@ class EAS:
 
     def _step(self, space: ConfigurationSpace, agent: Agent, batch: Sequence[Trial], rng: np.random.Generator) -> Agent:
         parent, child = batch
-        if child.state is not State.DONE or parent.state is not State.DONE:
+        gain = parent.loss - child.loss
+        if not math.isfinite(gain):  # one of the two has failed
             return agent
-        gain = float(losses((parent,))[0] - losses((child,))[0])
         gains = (*agent.gains, gain)
         spread = float(np.std(gains)) or 1.0
         read, written = Changes.of(space, parent.config).written(child.config)

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from automl.genotypes.morphs import KINDS
-from automl.search.draw import sample
-from automl.search.offspring import morphed, moved, parameters
+from automl.search.offspring import drawn, morphed, moved, parameters
 from automl.search.pareto import front
 from automl.search.trial import Configuration, Offspring
 
@@ -54,7 +53,7 @@ class LEMONADE:
         """A child of the front where it has a gap; a draw from the space at first."""
         population = front(space, history)
         if len(history) < self.start or not population:
-            return Offspring(sample(space, rng))
+            return Offspring(drawn(space, rng))
         sizes = np.log([parameters(space, t.config) for t in population])
         chosen = rng.choice(len(population), size=self.children, p=_rare(sizes, sizes))
         made = []

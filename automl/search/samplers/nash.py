@@ -15,14 +15,14 @@ parent have a morphism less each: near such a bound a climb by whole steps of fi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from automl.genotypes.morphs import EXACT
-from automl.search.draw import sample
-from automl.search.offspring import morphed, moved, small
+from automl.search.offspring import drawn, grows, morphed, moved, small
 from automl.search.trial import Configuration, Offspring, State, Trial
 
 if TYPE_CHECKING:
@@ -55,20 +55,21 @@ class NASH:
 
     def child(self, space: ConfigurationSpace, history: History, rng: np.random.Generator) -> Offspring:
         """The next child of the current network; one to begin with before there is one."""
-        current = self.current(history)
+        climbing = [trial for trial in history if grows(space, trial.config)]
+        current = self.current(climbing)
         if current is None:
-            return Offspring(small(space, rng) if len(history) == 0 else sample(space, rng))
-        children = [trial for trial in history if trial.proposal.parent == current.number]
+            return Offspring(drawn(space, rng) if climbing else small(space, rng))
+        children = [trial for trial in climbing if trial.proposal.parent == current.number]
         if len(children) % self.neighbours == 0:
             return Offspring(dict(current.config), current.number)
         failed = sum(trial.state in FAILED for trial in children)
         child = morphed(space, current.config, rng, steps=max(1, self.morphs - failed), kinds=EXACT)
         return Offspring(moved(space, child, self.change, rng), current.number)
 
-    def current(self, history: History) -> Trial | None:
-        """Where the climb stands; None before it has begun."""
+    def current(self, trials: Iterable[Trial]) -> Trial | None:
+        """Where the climb over these trials stands; None before it has begun."""
         children: dict[int | None, list[Trial]] = {}
-        for trial in history:
+        for trial in trials:
             if not trial.proposal.promoted:
                 children.setdefault(trial.proposal.parent, []).append(trial)
         current, wanted = None, self.start

@@ -12,17 +12,19 @@ import pytest
 from simulated import SimulatedRunner, architecture_loss, architecture_space, done, mixed_space, played
 
 from automl import optimize
-from automl.errors import SettingError
+from automl.architectures.catalogue import family
+from automl.errors import GenotypeError, SettingError
 from automl.genotypes.spaces import ChainSpace, decode, joined
 from automl.search.catalogue import METHODS, build
 from automl.search.history import History
 from automl.search.loop import run
-from automl.search.offspring import neighbours, parameters
+from automl.search.offspring import grows, neighbours, parameters
 from automl.search.pareto import draw_front, front, non_dominated
 from automl.search.samplers.eas import EAS, Changes
 from automl.search.samplers.nash import NASH
 from automl.search.schedules.hyperband import Hyperband
 from automl.search.trial import BRED_BRACKET, RUNNING, Lineage, Offspring, Proposal, Result, State, Trial
+from automl.space import FAMILY, joint_space
 
 INHERITING = [name for name, line in METHODS.items() if line.inherit]
 
@@ -223,6 +225,37 @@ def test_lemonade_shrinks_networks_as_well_as_it_grows_them() -> None:
     assert min(grown) < 0 < max(grown)
 
 
+@pytest.mark.parametrize("method", ["nash", "lemonade", "eas"])
+def test_reference_networks_beside_genotypes_are_compared_but_not_changed(method: str) -> None:
+    space = joint_space([family("small_resnet"), family("cnn_chain")])
+    reference = dict(space.get_default_configuration())
+    optimizer = build(method, space, seed=0, min_share=1.0, initial=[reference])
+    history = played(optimizer, 12, lambda trial: float(trial.number))  # what came first is best
+    assert [t.config[FAMILY] for t in history] == ["small_resnet"] + 11 * ["cnn_chain"]
+    bred_from = {t.proposal.parent for t in history} - {None}
+    assert bred_from
+    assert 0 not in bred_from
+    assert history.best.number == 0
+    assert [t.number for t in front(space, history)][-1] == 1
+    assert draw_front(space, history).count("<circle") == 11
+
+
+def test_sizes_are_of_architectures_and_the_error_names_the_cure() -> None:
+    with pytest.raises(GenotypeError, match="make it by"):
+        front(mixed_space(), played(build("random", mixed_space(), seed=0, min_share=1.0), 1))
+    nothing = joint_space([family("small_resnet"), family("cnn_chain")], weights={"cnn_chain": 1e-9})
+    with pytest.raises(GenotypeError, match="greater weight"):
+        build("lemonade", nothing, seed=0, min_share=1.0).ask(History())
+    assert not grows(nothing, nothing.get_default_configuration())
+
+
+def test_points_that_are_no_numbers_are_on_no_front() -> None:
+    nan = float("nan")
+    assert non_dominated([(1, nan), (2, 2.0), (nan, 0.0), (3, 1.0), (2, nan), (4, 3.0)]) == [1, 3]
+    assert non_dominated([(7, 1.0)]) == [0]
+    assert non_dominated([]) == []
+
+
 def test_points_that_are_equal_count_once() -> None:
     assert non_dominated([(2, 1.0), (1, 2.0), (2, 1.0), (3, 1.0), (3, 0.5), (1, 3.0)]) == [1, 0, 4]
 
@@ -271,6 +304,12 @@ def test_eas_learns_to_widen_where_that_pays() -> None:
     history = played(optimizer, 40, size_loss)
     assert history.best.loss <= 1
     assert history.best.loss < history[0].loss
+
+
+def test_an_infinite_loss_teaches_the_agent_nothing() -> None:
+    optimizer = build("eas", residual_space(), seed=0, min_share=1.0)
+    history = played(optimizer, 10, lambda trial: float("inf") if trial.number % 2 else size_loss(trial))
+    assert {t.proposal.parent for t in history if t.proposal.parent is not None} <= {0, 2, 4, 6, 8}
 
 
 def test_eas_takes_the_best_network_after_enough_children() -> None:

@@ -2,7 +2,8 @@
 
 Domhan, Springenberg & Hutter (2015), "Speeding up Automatic Hyperparameter Optimization of Deep Neural Networks by
 Extrapolation of Learning Curves", IJCAI, section 4: a run ends when, after at least 30 % of it, the probability that it
-will beat the best is below 5 %.
+will beat the best is below 5 %. There the optimizer is told the loss that is expected at the end; here it is told the
+one that was reached, so that nothing that was only foretold is ever compared or recorded.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from automl.search.curves.extrapolate import LEAST_POINTS
 from automl.search.curves.forecast import Forecast, least_loss
 from automl.search.history import History
 from automl.search.trial import INITIAL_BRACKET, State, Trial
@@ -58,7 +60,8 @@ class CurveStopping:
     The optimizer sees its own trials, whole: those under way as running, those ended early with the loss that they had
     reached, as finished. So brackets fill as ever, and a run that was ended climbs only where the others are worse.
     Rungs below 30 % of a full run are cheap, and compare by themselves: they are left as they are, as are initial
-    configurations, which set the standard. What has been ended stays so, since the best only gets better.
+    configurations, which set the standard. What has been ended stays so, since the best only gets better; but where
+    losses are below zero, later trials tell more of what a curve is worth (`Forecast`), and a run may be resumed.
 
     Attributes
     ----------
@@ -78,9 +81,7 @@ class CurveStopping:
         runs, best = self._runs(history), least_loss(history)
         for run in runs:
             if run.waits and not self._hopeless(history, run, best):
-                last = run.last
-                budget = self._next(last.budget, run.share) if self._forecast(history, last) else run.share
-                return replace(last.proposal, budget=budget, parent=last.number)
+                return replace(run.last.proposal, budget=self._after(history, run), parent=run.last.number)
         proposal = self.optimizer.ask(_seen(runs, history))
         if proposal is None or proposal.bracket == INITIAL_BRACKET:
             return proposal
@@ -106,9 +107,16 @@ class CurveStopping:
         bracket, rung = _place(first)
         return first.budget if bracket == INITIAL_BRACKET else self.share(bracket, rung)
 
-    def _next(self, done: float, share: float) -> float:
-        """The share until which a run is trained next."""
-        looks = (look for look in LOOKS if done <= CLOSE * look and look <= CLOSE * share)
+    def _after(self, history: History, run: Run) -> float:
+        """The share until which a run goes on: to the next look by which its curve can tell something."""
+        if self._forecast(history, run.last) is not None:
+            return self._next(run.last.budget, run.share)
+        curve = run.last.result.curve
+        return self._next(run.last.budget, run.share, LEAST_POINTS * curve[0][0] if curve else math.inf)
+
+    def _next(self, done: float, share: float, least: float = 0.0) -> float:
+        """The share until which a run is trained next, at least this one or the whole."""
+        looks = (look for look in LOOKS if done <= CLOSE * look and look <= CLOSE * share and look >= least - 1e-9)
         return next(looks, share)
 
     def _hopeless(self, history: History, run: Run, best: float) -> bool:

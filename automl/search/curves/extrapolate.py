@@ -25,6 +25,9 @@ WORST, BEST = 0.1, 0.7
 """Where the worst and the best loss of a curve lie on the scale of the families."""
 GAIN = 2.0
 """What a run may still gain at most, as a multiple of what it has gained; no loss falls below zero if all lie above."""
+STEEPEST = 20.0
+"""What a curve may have fallen at most, as a multiple of its fall in its later half; earlier points are left out.
+Beside a start that diverged, what followed would be too small to be seen, and the run would seem to stand still."""
 STARTS = (1.0, 3.0, 1 / 3)
 """Factors of the start values, but of levels."""
 STEPS, RESAMPLED_STEPS = 20, 3
@@ -85,6 +88,10 @@ def extrapolate(curve: Sequence[tuple[float, float]], at: float, rng: np.random.
     if len(times) < LEAST_POINTS:
         return None
     losses = np.minimum.accumulate(losses)
+    late = losses[len(losses) // 2] - losses[-1]
+    if late > 0:
+        first = min(int(np.argmax(losses - losses[-1] <= STEEPEST * late)), len(losses) - LEAST_POINTS)
+        times, losses = times[first:], losses[first:]
     if losses[0] == losses[-1]:
         return Extrapolation(np.full(SAMPLES, losses[-1]))
     if len(times) > MOST_POINTS:
@@ -93,7 +100,7 @@ def extrapolate(curve: Sequence[tuple[float, float]], at: float, rng: np.random.
     units = (BEST - WORST) / (losses[0] - losses[-1])
     values = WORST + units * (losses[0] - losses)
     top = BEST + GAIN * (BEST - WORST)
-    if losses[-1] > 0:
+    if losses[-1] >= 0:
         top = min(top, WORST + units * losses[0])
     unit = times[0]
     top = max(top, BEST)

@@ -19,18 +19,14 @@ Curve = tuple[tuple[float, float], ...]
 
 
 def curve_of(history: History, trial: Trial) -> Curve:
-    """(share of a full run, loss) points up to the end of a finished trial, in the unit of its loss.
+    """(share of a full run, value) points up to the end of a finished trial.
 
-    Networks leave a curve of what they were trained on (the log loss), while trials are compared by the metric: the
-    loss is taken to fall in proportion to the curve, so that its least value becomes the loss. Trials that leave no
-    curve have one point each: the trial itself and those that it continues.
+    Networks leave a curve of what they were trained on, the log loss or the squared error, in its own unit. Trials that
+    leave none have one point each, of their losses: the trial itself and those that it continues.
     """
-    trained = [(share, value) for share, value in trial.result.curve if math.isfinite(value)]
+    trained = _trained(trial)
     if trained:
-        least = min(value for _, value in trained)
-        if least > 0 and trial.loss > 0:
-            return tuple((share, value * trial.loss / least) for share, value in trained)
-        return tuple((share, value + trial.loss - least) for share, value in trained)
+        return trained
     points = []
     at: Trial | None = trial
     while at is not None:
@@ -38,6 +34,18 @@ def curve_of(history: History, trial: Trial) -> Curve:
             points.append((at.budget, at.loss))
         at = None if at.proposal.parent is None else history[at.proposal.parent]
     return tuple(reversed(points))
+
+
+def exchange_rate(history: History) -> float:
+    """What losses differ by where curves end one apart: the ratio of the median deviations of the two over all trials.
+
+    1 while they tell nothing: there are fewer than two trials, or all are alike.
+    """
+    pairs = [(_least(_trained(t)), t.loss) for t in history.done if _trained(t)]
+    if not pairs:
+        return 1.0
+    curves, losses = (float(np.median(np.abs(each - np.median(each)))) for each in np.array(pairs).T)
+    return losses / curves if curves > 0 and losses > 0 else 1.0
 
 
 def least_loss(history: History) -> float:
@@ -49,6 +57,11 @@ def least_loss(history: History) -> float:
 class Forecast:
     """The least loss until the end of a full run: a function of history and trial, kept for speed only.
 
+    Trials are compared by the metric, not by what networks are trained on. The loss is taken to fall in proportion to
+    the curve, so that the curve's least value is the loss that was reached. Where one of the two is not above zero, as
+    the negated score of a user's own metric, there are no proportions: the loss then falls at the `exchange_rate`, and
+    not below zero while no trial's has.
+
     Attributes
     ----------
     seed: with the trial's number, of the random numbers; of the run.
@@ -56,6 +69,7 @@ class Forecast:
 
     seed: int
     _kept: dict[int, tuple[Result, Extrapolation | None]] = field(default_factory=dict, repr=False, compare=False)
+    _exchange: tuple[History, float, float] | None = field(default=None, repr=False, compare=False)
 
     def __call__(self, history: History, trial: Trial) -> Extrapolation | None:
         """None where the curve is too short to tell."""
@@ -64,4 +78,22 @@ class Forecast:
             rng = np.random.default_rng([self.seed, trial.number])
             kept = trial.result, extrapolate(curve_of(history, trial), 1.0, rng)
             self._kept[trial.number] = kept
-        return kept[1]
+        trained, found = _trained(trial), kept[1]
+        if found is None or not trained:
+            return found
+        least = _least(trained)
+        if min(least, trial.loss) > 0:
+            return Extrapolation(found.samples * (trial.loss / least))
+        if self._exchange is None or self._exchange[0] is not history:  # what it costs grows with the history
+            floor = 0.0 if least_loss(history) >= 0 else -math.inf
+            self._exchange = history, exchange_rate(history), floor
+        _, rate, floor = self._exchange
+        return Extrapolation(np.maximum(trial.loss + rate * (found.samples - least), floor))
+
+
+def _trained(trial: Trial) -> Curve:
+    return tuple((share, value) for share, value in trial.result.curve if math.isfinite(value))
+
+
+def _least(curve: Curve) -> float:
+    return min(value for _, value in curve)

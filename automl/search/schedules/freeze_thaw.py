@@ -61,8 +61,7 @@ class FreezeThaw:
             first = int(np.argmax(promises))
             if promises[first] > new:
                 trial = frozen[first]
-                share = (steps - _left(trial, steps) + 1) / steps
-                return Proposal(trial.config, share, parent=trial.number)
+                return Proposal(trial.config, _next_share(trial, steps), parent=trial.number)
         rng = np.random.default_rng([self.seed, len(history)])
         return Proposal(fresh(self.sampler, self.space, history, rng), 1 / steps)
 
@@ -93,6 +92,14 @@ class FreezeThaw:
             return 0.0
         z = (best - middle) / spread
         return spread * (z * float(ndtr(z)) + math.exp(-(z**2) / 2) / math.sqrt(2 * math.pi))
+
+
+def _next_share(trial: Trial, steps: int) -> float:
+    """The end of the next step, or of a later one if this would not train the network for an epoch more."""
+    step, curve = steps - _left(trial, steps) + 1, trial.result.curve
+    if curve:
+        step = max(step, math.ceil(steps * (curve[-1][0] + curve[0][0]) - 1e-9))
+    return min(step, steps) / steps
 
 
 def _left(trial: Trial, steps: int) -> int:

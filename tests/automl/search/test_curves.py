@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from automl.search.curves.extrapolate import Extrapolation, extrapolate
 from automl.search.curves.families import FAMILIES, CurveFamily
-from automl.search.curves.forecast import curve_of
+from automl.search.curves.forecast import Forecast, curve_of, exchange_rate
 from automl.search.curves.least_squares import Problem, least_squares
 from automl.search.history import History
 from automl.search.trial import Proposal, Result, State, Trial
@@ -109,6 +110,20 @@ def test_a_curve_that_stands_still_stays_where_it_is() -> None:
     assert set(found(curve([0.5] * 30)).samples) == {0.5}
 
 
+@pytest.mark.parametrize("first", [2.0, 20.0, 1e6])
+def test_a_start_that_diverged_hides_nothing_of_what_followed(first: float) -> None:
+    """What has been gained is small beside such a start, and is still to be seen."""
+    losses = 0.2 + 0.5 * TIMES[:15] ** -0.7
+    made = found(curve([first, *losses[1:]], of=50))
+    low, high = made.interval(0.9)
+    assert low < 0.2 + 0.5 * 50**-0.7 < high
+    assert made.median < losses[-1] - 0.01
+
+
+def test_a_loss_that_has_reached_zero_stays_there() -> None:
+    assert set(found(curve([1.0, 0.5, 0.2, 0.0, 0.0, 0.0])).samples) == {0.0}
+
+
 def test_too_short_a_curve_says_nothing_and_losses_that_are_no_numbers_are_left_out() -> None:
     assert extrapolate(curve([0.5, 0.4, 0.3, 0.2]), 1.0, np.random.default_rng(0)) is None
     assert extrapolate(curve([0.5, math.inf, 0.4, math.nan, 0.3, 0.2]), 1.0, np.random.default_rng(0)) is None
@@ -128,11 +143,42 @@ def trial(number: int, loss: float, budget: float, points: Curve | None = None, 
     return Trial(number, proposal, 0, Result(State.DONE, loss, 1.0, tuple(points or ())))
 
 
-def test_a_curve_is_in_the_unit_of_the_loss() -> None:
-    by_metric = trial(0, 0.1, 0.4, [(0.2, 2.0), (0.4, 1.0)])
-    assert curve_of(History((by_metric,)), by_metric) == ((0.2, 0.2), (0.4, 0.1))
-    negative = trial(0, -0.5, 0.4, [(0.2, 2.0), (0.4, 1.0)])
-    assert curve_of(History((negative,)), negative) == ((0.2, 0.5), (0.4, -0.5))
+FALLING = curve(0.2 + 0.5 * TIMES[:30] ** -0.7)
+ENDS = float(found(FALLING).median)
+"""Where this curve is foretold to end, in its own unit."""
+
+
+def foretold(*trials: Trial) -> float:
+    """Median of the loss of the last of these trials."""
+    made = Forecast(seed=0)(History(trials), trials[-1])
+    assert made is not None
+    return made.median
+
+
+def test_what_is_foretold_is_in_the_unit_of_the_loss() -> None:
+    reached = FALLING[-1][1]
+    assert foretold(trial(0, reached, 0.3, FALLING)) == pytest.approx(ENDS, abs=0.01)
+    assert foretold(trial(0, 1000 * reached, 0.3, FALLING)) == pytest.approx(1000 * ENDS, abs=10)
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e5])
+def test_losses_below_zero_fall_as_those_of_the_trials_do_by_their_curves(unit: float) -> None:
+    """A negated score: its unit is read off what the trials have reached."""
+    others = [trial(k, unit * (high - 9.0), 1.0, [(1.0, high)]) for k, high in enumerate((0.3, 0.4, 0.5, 0.9))]
+    reached = FALLING[-1][1]
+    negative = trial(4, unit * (reached - 9.0), 0.3, FALLING)
+    assert foretold(*others, negative) == pytest.approx(unit * (ENDS - 9.0), abs=0.01 * unit)
+    assert exchange_rate(History((*others, negative))) == pytest.approx(unit)
+
+
+def test_one_trial_tells_no_exchange_rate() -> None:
+    assert exchange_rate(History()) == exchange_rate(History((trial(0, -1.0, 0.3, FALLING),))) == 1.0
+
+
+def test_a_run_without_an_error_has_nothing_to_gain() -> None:
+    perfect = trial(0, 0.0, 0.3, FALLING)
+    assert foretold(perfect) == 0.0
+    assert foretold(trial(0, -1.0, 1.0, [(1.0, 0.1)]), replace(perfect, number=1)) < 0
 
 
 def test_trials_without_a_curve_have_a_point_each() -> None:

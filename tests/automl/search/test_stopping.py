@@ -32,14 +32,18 @@ class Spy:
 
 
 def search(
-    losses: Callable[[int, float], float], asks: int, spy: Spy | None = None, state: State = State.DONE
+    losses: Callable[[int, float], float],
+    asks: int,
+    spy: Spy | None = None,
+    state: State = State.DONE,
+    epochs: int = 50,
 ) -> History:
-    """The history of runs whose loss at a share of a full run is given, fifty epochs each."""
+    """The history of runs whose loss at a share of a full run is given, of so many epochs each."""
     optimizer, history = CurveStopping(spy or Spy(), lambda bracket, rung: 1.0, seed=0), History()
     for number in range(asks):
         proposal = optimizer.ask(history)
         assert proposal is not None
-        shares = [k / 50 for k in range(1, round(50 * proposal.budget) + 1)]
+        shares = [k / epochs for k in range(1, round(epochs * proposal.budget) + 1)]
         points = tuple((share, losses(proposal.config["run"], share)) for share in shares)
         result = Result(state, min(loss for _, loss in points), 1.0, points)
         history = history.put(Trial(number, proposal, number, result))
@@ -73,6 +77,38 @@ def test_steps_of_a_run_go_on_from_what_was_trained_with_the_seed_of_the_run(met
 def test_a_run_that_will_hardly_beat_the_best_ends_at_the_first_look() -> None:
     history = search(good_then_bad, len(LOOKS) + 4)
     assert [(t.config["run"], t.budget) for t in history][len(LOOKS) + 1 :] == [(1, 0.3), (2, 0.3), (3, 0.3)]
+
+
+@pytest.mark.parametrize(("epochs", "look"), [(8, 0.7), (10, 0.5), (13, 0.4)])
+def test_a_short_run_is_looked_at_when_its_curve_has_five_epochs(epochs: int, look: float) -> None:
+    history = search(good_then_bad, 20, epochs=epochs)
+    assert [t.budget for t in history if t.config["run"] == 5] == [0.3, look]
+
+
+def test_a_run_of_four_epochs_goes_on_to_its_end() -> None:
+    history = search(good_then_bad, 8, epochs=4)
+    assert [t.budget for t in history] == 4 * [0.3, 1.0]
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1e5])
+def test_scores_of_any_unit_end_bad_runs_and_no_good_one(unit: float) -> None:
+    """Losses are negated scores of a user's own metric; a later run beats all, though it begins as the worst."""
+
+    def outcome(number: int, share: float) -> float:
+        return 0.02 + 0.18 * share**-1.0 if number == 6 else 0.3 + 0.05 * number + 0.01 / share
+
+    optimizer, history = CurveStopping(Spy(), lambda bracket, rung: 1.0, seed=0), History()
+    for number in range(25):
+        proposal = optimizer.ask(history)
+        assert proposal is not None
+        shares = [k / 50 for k in range(1, round(50 * proposal.budget) + 1)]
+        points = tuple((share, outcome(proposal.config["run"], share)) for share in shares)
+        result = Result(State.DONE, unit * (points[-1][1] - 9.0), 1.0, points)
+        history = history.put(Trial(number, proposal, number, result))
+    trained = {run: max(t.budget for t in history if t.config["run"] == run) for run in range(8)}
+    assert history[0].loss < min(t.loss for t in history if t.config["run"] == 6 and t.budget == 0.3)
+    assert [run for run, share in trained.items() if share == 1.0] == [0, 6]
+    assert history.best.config["run"] == 6
 
 
 def test_a_run_that_may_beat_the_best_goes_on() -> None:
@@ -215,6 +251,26 @@ def test_a_new_run_begins_where_the_old_ones_promise_nothing() -> None:
     proposal = build("freeze-thaw", mixed_space(), seed=0, min_share=1 / 9).ask(history)
     assert proposal is not None
     assert (proposal.parent, proposal.budget) == (None, pytest.approx(1 / 9))
+
+
+def test_a_step_that_would_not_train_an_epoch_is_left_out() -> None:
+    """Of three epochs a ninth of a run, and four ninths, are one; six ninths are two."""
+    history = History()
+    for number in range(4):
+        result = Result(State.DONE, 1.0 - number / 10, 1.0, ((1 / 3, 1.0 - number / 10),))
+        history = history.put(Trial(number, Proposal({"x": number / 10}, 1 / 9), 0, result))
+    proposal = build("freeze-thaw", mixed_space(), seed=0, min_share=1 / 9).ask(history)
+    assert proposal is not None
+    assert (proposal.parent is not None, proposal.budget) == (True, pytest.approx(6 / 9))
+
+
+def test_a_run_without_an_error_is_not_thawed_for_what_it_cannot_gain() -> None:
+    history = frozen(lambda share: 0.3 + 0.01 / share, lambda share: 0.4 + 0.01 / share, lambda share: 0.9)
+    points = tuple((k / 50, 0.2 + 0.5 * (k / 50) ** -0.7) for k in range(1, 18))
+    perfect = Trial(3, Proposal({"x": 0.3}, 1 / 3), 0, Result(State.DONE, 0.0, 1.0, points))
+    proposal = build("freeze-thaw", mixed_space(), seed=0, min_share=1 / 9).ask(history.put(perfect))
+    assert proposal is not None
+    assert proposal.parent is None
 
 
 def test_freeze_thaw_finds_more_than_random_search_for_the_same_epochs() -> None:

@@ -20,7 +20,8 @@ class LearnedStart:
     """The networks of a family, those of the learned shape with learned first weights, all others as ever.
 
     It is searched as a family of its own, for example `families=["linear", LearnedStart("mlp", "start.safetensors")]`.
-    A model saved with it needs it again, `automl.load(path, families=[…])`, but not its file.
+    A model saved with it needs it again, `automl.load(path, families=[…])`, but not its file. Learned embeddings of
+    categories are not taken over: which level is which is each table's own.
 
     Parameters
     ----------
@@ -29,7 +30,8 @@ class LearnedStart:
 
     Raises
     ------
-    SettingError: the family builds no networks, or there is no such file.
+    SettingError: the family builds no networks. When it is searched (`space`): there is no such file, it is damaged, or
+    it holds no weights of a family's module.
     """
 
     def __init__(self, of: str | Family, path: str | Path) -> None:
@@ -37,8 +39,6 @@ class LearnedStart:
         self._path = Path(path).absolute()
         if not is_network(self._of):
             raise SettingError(f"the family {self._of.name!r} builds no networks; give one that does, such as 'mlp'")
-        if not self._path.is_file():
-            raise SettingError(f"there is no file {str(path)!r}; write it by `automl.architectures.starts.save_start`")
         self.name = f"{self._of.name}_started"
 
     def __getattr__(self, name: str) -> Any:
@@ -48,6 +48,9 @@ class LearnedStart:
         return getattr(self._of, name)
 
     def space(self) -> ConfigurationSpace:
+        from automl.architectures.starts import check_start
+
+        check_start(self._path)
         return self._of.space()
 
     def build(self, shape: Shape, **config: Any) -> nn.Module:

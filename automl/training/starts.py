@@ -8,12 +8,13 @@ learned is kept by `automl.architectures.starts.save_start`, and a fit begins wi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from automl.errors import SettingError
+from automl.errors import DataError, SettingError, unknown
 from automl.training.data import Batch, Rows
 from automl.training.losses import Loss, step_loss
 
@@ -43,7 +44,8 @@ def learn_start(
 
     Raises
     ------
-    SettingError: no task, or a number outside its range. FloatingPointError: a weight is no longer finite.
+    SettingError: no task, or a number outside its range. DataError: a task has no rows, or is not what the network
+    takes; the message says which one. FloatingPointError: a weight is no longer finite.
     """
     if not tasks:
         raise SettingError("learn_start needs at least one task to learn from")
@@ -52,8 +54,12 @@ def learn_start(
             f"rounds={rounds}, steps={steps} and batch_size={batch_size} must be at least 1, rate={rate} above 0 and "
             f"share={share} in (0, 1]"
         )
+    if loss not in get_args(Loss):
+        raise unknown("loss", loss, get_args(Loss))
     rng = np.random.default_rng(seed)
     network = build(seed)
+    for number, task in enumerate(tasks):
+        _check(number, task, network, loss)
     start = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -89,6 +95,30 @@ def descend(
         slopes = torch.autograd.grad(step_loss(loss, network(batch.numbers, batch.codes), batch, 0.0), weights)
         with torch.no_grad():
             torch._foreach_add_(list[Tensor](weights), list(slopes), alpha=-rate)
+
+
+@torch.no_grad()
+def _check(number: int, task: Rows, network: nn.Module, loss: Loss) -> None:
+    """Raise DataError where the network cannot be trained on a task; torch would learn wrongly from some shapes."""
+    named = f"task {number}"
+    if not len(task):
+        raise DataError(f"{named} has no rows; leave it out")
+    if task.numbers.is_floating_point() and not bool(torch.isfinite(task.numbers).all()):
+        raise DataError(f"{named} has numbers that are not finite; fill what is missing")
+    network.eval()
+    try:
+        outputs = int(network(task.numbers[:1], task.codes.amax(0, keepdim=True)).shape[-1])
+    except (RuntimeError, IndexError) as error:
+        raise DataError(
+            f"{named}, with {task.numbers.shape[1]} numbers and {task.codes.shape[1]} codes a row, does not fit the "
+            f"network: {error}; all tasks must have the columns and levels that it was built for"
+        ) from error
+    targets = _columns(task.targets)
+    if loss == "cross_entropy":
+        if targets.is_floating_point() or int(targets.min()) < 0 or int(targets.max()) >= outputs:
+            raise DataError(f"{named} must have whole numbers from 0 to {outputs - 1} as its targets, one an output")
+    elif not targets.is_floating_point() or targets.shape[1] != outputs or not bool(torch.isfinite(targets).all()):
+        raise DataError(f"{named} must have finite float32 targets for each of the {outputs} outputs of the network")
 
 
 def _columns(targets: Tensor) -> Tensor:

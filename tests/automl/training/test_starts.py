@@ -15,7 +15,7 @@ from automl.architectures.inputs import TabularNet, tabular_network
 from automl.architectures.learned_start import LearnedStart
 from automl.architectures.prime import prime
 from automl.architectures.starts import load_start, save_start
-from automl.errors import ArtefactError, SettingError
+from automl.errors import ArtefactError, DataError, SettingError
 from automl.training.data import Rows
 from automl.training.starts import descend, learn_start
 
@@ -91,6 +91,45 @@ def test_numbers_out_of_range_are_refused(bad: dict[str, float]) -> None:
         learn_start([sinusoid(np.random.default_rng(0))], regressor, loss="squared", **bad)  # type: ignore[arg-type]
 
 
+def rows(n: int = 20, columns: int = 1, codes: int = 0, targets: torch.Tensor | None = None) -> Rows:
+    x = torch.linspace(-1, 1, n * columns).reshape(n, columns)
+    return Rows(x, torch.full((n, codes), 7), torch.zeros(n) if targets is None else targets)
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        (rows(0), "task 1 has no rows"),
+        (rows(columns=4), "task 1, with 4 numbers and 0 codes a row, does not fit"),
+        (Rows(torch.tensor([[0.0], [torch.nan]]), torch.zeros((2, 0), dtype=torch.int64), torch.zeros(2)), "fill what"),
+        (rows(targets=torch.ones(20, dtype=torch.int64)), "finite float32 targets for each of the 1 outputs"),
+        (rows(targets=torch.zeros(20, 2)), "finite float32 targets"),
+        (rows(targets=torch.full((20,), torch.inf)), "finite float32 targets"),
+    ],
+)
+def test_a_task_of_another_shape_is_named(task: Rows, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        learn_start([sinusoid(np.random.default_rng(0)), task], regressor, loss="squared", rounds=1)
+
+
+def test_classes_and_levels_that_the_network_lacks_are_told() -> None:
+    def classifier(seed: int) -> TabularNet:
+        return tabular_network("mlp", {**CONFIG, "max_units": 8}, numbers=1, levels=[3], outputs=3, rows=9, seed=seed)
+
+    def embedding(seed: int) -> TabularNet:
+        return tabular_network("mlp", {**CONFIG, "max_units": 8}, numbers=1, levels=[6, 12], outputs=3, rows=9)
+
+    with pytest.raises(DataError, match="whole numbers from 0 to 2"):
+        learn_start([rows(codes=1, targets=torch.full((20,), 3))], classifier, loss="cross_entropy", rounds=1)
+    with pytest.raises(DataError, match="whole numbers from 0 to 2"):
+        learn_start([rows(codes=1)], classifier, loss="cross_entropy", rounds=1)
+    many = Rows(torch.zeros((9, 1)), torch.full((9, 2), 40), torch.zeros(9, dtype=torch.int64))
+    with pytest.raises(DataError, match="columns and levels"):
+        learn_start([many], embedding, loss="cross_entropy", rounds=1)
+    with pytest.raises(SettingError, match="unknown loss 'mse'"):
+        learn_start([rows()], regressor, loss="mse", rounds=1)  # type: ignore[arg-type]
+
+
 def test_a_rate_that_is_too_large_is_told() -> None:
     with pytest.raises(FloatingPointError, match="smaller rate"):
         learn_start([sinusoid(np.random.default_rng(0))], regressor, loss="squared", rounds=20, rate=1e6)
@@ -135,9 +174,25 @@ def test_a_started_family_is_its_own_and_says_what_the_family_says(kept: Path) -
     assert not hasattr(started, "recipe_space")
 
 
-def test_a_file_that_is_missing_or_no_start_is_told(tmp_path: Path) -> None:
+def test_a_model_is_built_without_the_file_that_it_began_with(kept: Path) -> None:
+    weights = network(LearnedStart("mlp", kept), 1).state_dict()
+    kept.unlink()
+    network(LearnedStart("mlp", kept), 2).load_state_dict(weights)
+
+
+def test_a_file_that_is_missing_or_no_start_is_told_when_it_is_to_be_searched(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="no file"):
-        LearnedStart("mlp", tmp_path / "none")
+        LearnedStart("mlp", tmp_path / "none").space()
+    with pytest.raises(SettingError, match="no file"):
+        LearnedStart("mlp", tmp_path).space()
+    (tmp_path / "pickled").write_bytes(pickle.dumps({"body.0.weight": 1.0}))
+    with pytest.raises(SettingError, match="holds no first weights"):
+        LearnedStart("mlp", tmp_path / "pickled").space()
+    save_start(regressor(0).get_submodule("body").state_dict(), tmp_path / "part")
+    with pytest.raises(SettingError, match=r"'0\.bias', .* no name that begins with 'body\.'"):
+        LearnedStart("mlp", tmp_path / "part").space()
+    with pytest.raises(ArtefactError, match="cannot write"):
+        save_start(regressor(0).state_dict(), tmp_path / "no" / "folder")
     with pytest.raises(SettingError, match="builds no networks"):
         LearnedStart("linear", tmp_path)
     (tmp_path / "bad").write_bytes(b"no tensors")

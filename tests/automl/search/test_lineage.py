@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from simulated import SimulatedRunner, architecture_loss, architecture_space, done, mixed_space, played
 
-from automl import optimize
+from automl import AutoNetImageClassifier, optimize
 from automl.architectures.catalogue import family
+from automl.assemble import make_plan
 from automl.errors import GenotypeError, SettingError
 from automl.genotypes.spaces import ChainSpace, decode, joined
 from automl.search.catalogue import METHODS, build
@@ -238,6 +239,14 @@ def test_reference_networks_beside_genotypes_are_compared_but_not_changed(method
     assert history.best.number == 0
     assert [t.number for t in front(space, history)][-1] == 1
     assert draw_front(space, history).count("<circle") == 11
+
+
+def test_the_front_of_an_estimator_is_over_the_space_of_its_plan() -> None:
+    model = AutoNetImageClassifier(families=["small_resnet", "cnn_chain"], optimizer="lemonade", n_trials=4)
+    plan = make_plan(model)
+    history = played(build(plan.method, plan.space, seed=0, min_share=1.0, initial=plan.initial[:1]), 4)
+    assert history[0].config[FAMILY] == "small_resnet"
+    assert {t.number for t in front(plan.space, history)} <= {1, 2, 3}
 
 
 def test_sizes_are_of_architectures_and_the_error_names_the_cure() -> None:

@@ -48,7 +48,7 @@ class Controller:
         """A configuration drawn from the policy."""
 
         def choose(place: int, before: Tokens) -> int:
-            p = self._p(before, place)
+            p = softmax(self.policy.logits(self.adam.parameters, before, place))
             return int(rng.choice(len(p), p=p))
 
         config = self.grammar.written(choose, rng)
@@ -57,8 +57,8 @@ class Controller:
 
     def entropy(self, config: dict[str, Any]) -> float:
         """Mean entropy of the choices along a configuration, in nats."""
-        tokens = self.grammar.tokens(config)
-        return float(np.mean([entr(self._p(tokens[:i], place)).sum() for i, (place, _) in enumerate(tokens)]))
+        along = self.policy.along(self.adam.parameters, self.grammar.tokens(config))
+        return float(np.mean([entr(softmax(logits)).sum() for logits in along]))
 
     def learned(
         self,
@@ -85,6 +85,3 @@ class Controller:
             parts = self.policy.gradient(self.adam.parameters, tokens, reward - top / bottom, bonus)
             total = [a + b / len(configs) for a, b in zip(total, parts, strict=True)]
         return replace(self, adam=self.adam.down(total, rate), baseline=(top, bottom))
-
-    def _p(self, before: Tokens, place: int) -> np.ndarray:
-        return softmax(self.policy.logits(self.adam.parameters, before, place))

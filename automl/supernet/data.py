@@ -59,14 +59,16 @@ class Halves:
             raise DataError("all labels are equal; give images of at least two classes")
         order = np.random.default_rng(seed).permutation(len(labels))
         at = min(max(round((1 - valid) * len(order)), 2), len(order) - 2)
-        numbers = images.astype(np.float32)
+        numbers = images[order].astype(np.float32, copy=False)  # a copy already, which may be changed
         if not np.isfinite(numbers).all():
             raise DataError("images hold NaN or infinite numbers; replace them")
-        first = numbers[order[:at]]
+        first = numbers[:at]
         centre, scale = first.mean((0, 2, 3), keepdims=True), first.std((0, 2, 3), keepdims=True) + 1e-6
         constant = first.max((0, 2, 3), keepdims=True) == first.min((0, 2, 3), keepdims=True)
         scale[constant] = 1.0  # what differs in the other part would be thousands of them
-        x = torch.from_numpy((numbers[order] - centre) / scale).to(device)
+        numbers -= centre
+        numbers /= scale
+        x = torch.from_numpy(numbers).to(device)
         y = torch.from_numpy(codes[order].astype(np.int64)).to(device)
         return cls((x[:at], y[:at]), (x[at:], y[at:]), len(levels))
 

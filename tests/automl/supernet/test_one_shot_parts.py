@@ -78,6 +78,20 @@ def test_a_controller_is_pulled_by_what_is_above_the_mean_of_its_rewards() -> No
         assert np.allclose(moment, 0.1 * gradient)
 
 
+def test_the_entropy_of_a_controller_is_the_mean_along_what_it_writes() -> None:
+    space, rng = joined(EDGE_CELLS), np.random.default_rng(1)
+    controller = Controller.of(space, rng)
+    controller = controller.learned([controller.written(rng)], [1.0], rate=0.5, bonus=1.0, momentum=0.9)
+    config = controller.written(rng)
+    tokens, expected = controller.grammar.tokens(config), []
+    for i, (place, _) in enumerate(tokens):
+        logits = controller.policy.logits(controller.adam.parameters, tokens[:i], place)
+        p = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+        expected.append(-(p * np.log(p)).sum())
+    assert np.std(expected) > 0.01
+    assert controller.entropy(config) == pytest.approx(np.mean(expected), rel=1e-9)
+
+
 def test_a_bonus_on_the_entropy_makes_a_controller_less_sure() -> None:
     space, config = CS.ConfigurationSpace({"a": ["x", "y"]}), {"a": "x"}
     sure = Controller.of(space, np.random.default_rng(0))

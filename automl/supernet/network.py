@@ -92,7 +92,7 @@ class Supernet(Network):
                 if source is not None:  # scales and shifts of batch norms have none
                     parameter.copy_(source)
         network.to(next(self.parameters()))
-        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # documented
+        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # documented
 
     def _outputs(self, images: Tensor, weights: Sequence[Sequence[Weight | None]], places: Iterable[int]) -> Tensor:
         steps = self.plan.steps

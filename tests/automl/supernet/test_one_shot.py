@@ -42,7 +42,7 @@ every_method = pytest.mark.parametrize("name", QUICK)
 
 
 def test_every_method_is_covered_and_can_be_made() -> None:
-    assert set(QUICK) == set(ONE_SHOT)
+    assert set(QUICK) == set(ORDER) == set(ONE_SHOT)
     for name, (make, about) in ONE_SHOT.items():
         assert type(make()) is type(QUICK[name])
         assert about[-1] != "."

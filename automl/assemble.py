@@ -171,6 +171,11 @@ def _initial(
         warm = [t.config for t in sorted(warm_start.done, key=lambda t: t.loss)[:WARM_CONFIGURATIONS]]
     elif isinstance(warm_start, str):
         names = (*WARM_STARTS, *(ONE_SHOT if images else ()))
+        if warm_start in ONE_SHOT and not images:
+            raise SettingError(
+                f"warm_start {warm_start!r} shares the weights of cells, which networks for tables do not have; give "
+                f"images to AutoNetImageClassifier, or choose one of {', '.join(WARM_STARTS)}"
+            )
         if warm_start not in names:
             raise unknown("warm start", warm_start, names)
     elif warm_start is not None and warm_start is not False:  # scikit-learn's tools switch it off by False

@@ -86,16 +86,18 @@ class Plan:
     def sized_for(self, task: Task) -> Plan:
         """The plan with as many epochs as the task's training rows need, and networks as wide as the time allows."""
         rows = max(len(fold.train) for fold in task.folds)
-        initial = self.initial
-        if task.arrays.images is not None and self.full_seconds is not None and self.device == "cpu":
-            pixels = rows * task.arrays.images[0, 0].size
-            seconds = self.full_seconds / pixels
-            own = [widened(self.space, c, self.families, seconds) for c in initial[self.given :]]
-            initial = [*initial[: self.given], *own]
+        initial = [*self.initial[: self.given], *self._as_wide_as_fits(task, self.initial[self.given :])]
         # One holdout for networks of tables is for want of time: the rows it keeps from them are theirs in the end.
         held_out = task.arrays.images is None and isinstance(self.usual_resampling(len(task.y)), float)
         share = SEARCH_SHARE if self.split_as_usual and held_out else 1.0
         return replace(self, epochs=full_epochs(rows), initial=initial, search_share=share)
+
+    def _as_wide_as_fits(self, task: Task, configurations: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Configurations whose networks for images are as wide as there is time for; others stay as they are."""
+        if task.arrays.images is None or self.full_seconds is None or self.device != "cpu":
+            return list(configurations)
+        pixels = max(len(fold.train) for fold in task.folds) * task.arrays.images[0, 0].size
+        return [widened(self.space, c, self.families, self.full_seconds / pixels) for c in configurations]
 
     def usual_resampling(self, rows: int) -> int | float | None:
         """How so many rows are split where nobody has said how."""
@@ -138,10 +140,10 @@ class Plan:
         )
 
     def shared(self, task: Task, folder: Path) -> Advice:
-        """What a method over the shared weights of the cells suggests."""
+        """What a method over the shared weights of the cells suggests, as wide as there is time for."""
         from automl.sharing import suggested
 
-        return suggested(
+        advice = suggested(
             task,
             self.cells,
             self.space,
@@ -153,6 +155,7 @@ class Plan:
             seed=self.seed,
             device=self.device,
         )
+        return replace(advice, first=tuple(self._as_wide_as_fits(task, advice.first)))
 
     def optimizer(self, advice: Advice) -> Optimizer:
         """The method over the space, after what past tasks suggest."""

@@ -32,7 +32,8 @@ def cells_among(families: Iterable[Family], method: str) -> Any:
 
     for family in families:
         genotypes = getattr(family, "genotypes", None)
-        if isinstance(genotypes, EdgeCellSpace) or (isinstance(genotypes, CellsSpace) and genotypes.concat == "all"):
+        pairs = isinstance(genotypes, CellsSpace) and genotypes.concat == "all" and genotypes.combine == ("add",)
+        if pairs or isinstance(genotypes, EdgeCellSpace):
             return family
     raise SettingError(
         f"warm_start {method!r} shares the weights of cells, and no family searched has cells that can; add "

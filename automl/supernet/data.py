@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from automl.errors import DataError, SettingError
 from automl.genotypes.plan import Shape
@@ -24,7 +25,8 @@ class Halves:
 
     Attributes
     ----------
-    train, valid: images, standardised by the channels of the first part, and labels from 0.
+    train, valid: images, standardised by the channels of the first part (one that is constant there is only moved), and
+        labels from 0.
     outputs: classes.
     """
 
@@ -57,20 +59,38 @@ class Halves:
             raise DataError("all labels are equal; give images of at least two classes")
         order = np.random.default_rng(seed).permutation(len(labels))
         at = min(max(round((1 - valid) * len(order)), 2), len(order) - 2)
-        numbers = images.astype(np.float32)
+        numbers = images[order].astype(np.float32, copy=False)  # a copy already, which may be changed
         if not np.isfinite(numbers).all():
             raise DataError("images hold NaN or infinite numbers; replace them")
-        first = numbers[order[:at]]
+        first = numbers[:at]
         centre, scale = first.mean((0, 2, 3), keepdims=True), first.std((0, 2, 3), keepdims=True) + 1e-6
-        x = torch.from_numpy((numbers[order] - centre) / scale).to(device)
+        constant = first.max((0, 2, 3), keepdims=True) == first.min((0, 2, 3), keepdims=True)
+        scale[constant] = 1.0  # what differs in the other part would be thousands of them
+        numbers -= centre
+        numbers /= scale
+        x = torch.from_numpy(numbers).to(device)
         y = torch.from_numpy(codes[order].astype(np.int64)).to(device)
         return cls((x[:at], y[:at]), (x[at:], y[at:]), len(levels))
+
+    def padded(self, multiple: int) -> Halves:
+        """The same with zeros below and at the right, so that both sides are multiples of a number."""
+        _, height, width = self.shape
+        more = (0, -width % multiple, 0, -height % multiple)
+        train, valid = ((pad(images, more), labels) for images, labels in (self.train, self.valid))
+        return replace(self, train=train, valid=valid)
 
     @property
     def shape(self) -> Shape:
         """Of one image."""
         _, channels, height, width = self.train[0].shape
         return (channels, height, width)
+
+
+def check_counts(**values: int) -> None:
+    """SettingError where one is no whole number of at least 1."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise SettingError(f"{name} is {value!r}; it must be a whole number of at least 1")
 
 
 def batches(part: Batch, size: int, rng: np.random.Generator) -> Iterator[Batch]:
@@ -105,8 +125,8 @@ class Budget:
     def __post_init__(self) -> None:
         if self.epochs is None and self.seconds is None:
             raise SettingError("epochs and seconds are both None, so the search would never end; give at least one")
-        if self.epochs is not None and (not isinstance(self.epochs, int) or self.epochs < 1):
-            raise SettingError(f"epochs is {self.epochs!r}; it must be a whole number of at least 1")
+        if self.epochs is not None:
+            check_counts(epochs=self.epochs)
         if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds > 0):
             raise SettingError(f"seconds is {self.seconds!r}; it must be finite and above 0")
 

@@ -16,7 +16,11 @@ from torch import Tensor, nn
 
 from automl.genotypes.genotype import build
 from automl.genotypes.network import Network
+from automl.genotypes.plan import Plan
 from automl.supernet.layout import Layout, one_hot
+
+WEIGHTLESS = frozenset({"relu", "norm", "max_pool", "avg_pool", "shift"})
+"""Kinds of steps that compute the same of the same."""
 
 Weight = Tensor | float
 """Of a term; a float is that of a single path: how often it is taken."""
@@ -38,10 +42,13 @@ class Supernet(Network):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             super().__init__(layout.plan, functools.partial(nn.BatchNorm2d, affine=False, track_running_stats=False))
+        # Channels last: convolutions and pools of a CPU are faster than with channels first.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # documented
         self.layout = layout
         self._terms = {
             place: layout.mixtures[step.name] for place, step in enumerate(layout.plan.steps) if step.kind == "mixture"
         }
+        self._same = _same(layout.plan)
 
     def mixed(self, images: Tensor, weights: Tensor) -> Tensor:
         """Logits (n, outputs) of the mixture of all operations.
@@ -76,25 +83,30 @@ class Supernet(Network):
         """
         own = self.layout.genotype(self.layout.choices(genotype))
         steps = self.plan.steps
-        network = build(own, steps[0].shape, steps[-1].shape[0])
+        with torch.random.fork_rng(devices=[]):  # its first weights are overwritten
+            network = build(own, steps[0].shape, steps[-1].shape[0])
         shared = dict(self.named_parameters())
         with torch.no_grad():
             for name, parameter in network.named_parameters():
                 source = shared.get(self.layout.shared_name(own, name))
                 if source is not None:  # scales and shifts of batch norms have none
                     parameter.copy_(source)
-        return network.to(next(self.parameters()))
+        network.to(next(self.parameters()))
+        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # documented
 
     def _outputs(self, images: Tensor, weights: Sequence[Sequence[Weight | None]], places: Iterable[int]) -> Tensor:
         steps = self.plan.steps
-        values = {0: images.reshape(len(images), *steps[0].shape)}
+        shaped = images.reshape(len(images), *steps[0].shape)
+        values, same = {0: shaped.contiguous(memory_format=torch.channels_last)}, self._same
         for place in places:
             step = steps[place]
+            if same[place] in values:
+                continue
             if step.kind != "mixture":
-                values[place] = self.run(step, [values[i] for i in step.inputs])
+                values[same[place]] = self.run(step, [values[same[i]] for i in step.inputs])
                 continue
             pairs = zip(step.inputs, self._terms[place], strict=True)
-            terms = [_weighed(weights[e][o], values[i]) for i, (e, o) in pairs if weights[e][o] is not None]
+            terms = [_weighed(weights[e][o], values[same[i]]) for i, (e, o) in pairs if weights[e][o] is not None]
             total = sum(terms[1:], terms[0]) if terms else images.new_zeros((len(images), *step.shape))
             values[place] = total
         return values[len(steps) - 1].flatten(1)
@@ -112,6 +124,19 @@ class Supernet(Network):
                 else:
                     wanted.update(step.inputs)
         return sorted(wanted - {0})
+
+
+def _same(plan: Plan) -> list[int]:
+    """For each step the first one that computes the same: those without weights, of the same inputs.
+
+    All edges that leave a state have a pool of it and begin with its ReLU; norms have no weights here.
+    """
+    found: list[int] = []
+    known: dict[object, int] = {}
+    for place, step in enumerate(plan.steps):
+        key = (step.kind, step.kernel, step.stride, tuple(found[i] for i in step.inputs))
+        found.append(known.setdefault(key, place) if step.kind in WEIGHTLESS else place)
+    return found
 
 
 def _weighed(weight: Weight | None, value: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import json
 import tempfile
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,7 +20,7 @@ import numpy as np
 from automl.genotypes.genotype import from_json, to_json
 from automl.runners.processes import ProcessRunner
 from automl.search.trial import Proposal, Result, State, Trial
-from automl.space import FAMILY, complete
+from automl.space import FAMILY, complete, legal
 from automl.supernet.layout import Definition
 from automl.workers import FIRST_MODULES, WORKER_MODULES
 
@@ -40,12 +40,10 @@ class CellFamily(Protocol):
     ----------
     name: prefix of its hyperparameters in the joint space.
     genotypes: what may be chosen.
-    default: values of `genotypes`; the stacking that the candidates get.
     """
 
     name: str
     genotypes: Definition
-    default: Mapping[str, Any]
 
 
 def first_configurations(
@@ -65,13 +63,16 @@ def first_configurations(
 ) -> tuple[dict[str, Any], ...]:
     """Configurations of the joint space, best first; none, with a warning, if the phase failed or ran out of time.
 
+    Cells are stacked as by default. Those that the joint space does not hold, because it allows a family less than
+    `genotypes` does, are left out, with a warning.
+
     Parameters
     ----------
     images, labels: training images (n, channels, height, width) and labels (n,).
     space: made by `automl.space.joint_space`, the family in it; what is not architecture takes its default.
     method: a name of `automl.supernet.catalogue.ONE_SHOT`.
-    epochs, seconds: at least one. The call returns within the seconds, start of the worker included; with epochs
-        alone, the same seed gives the same configurations.
+    epochs, seconds: at least one. The call returns within the seconds, start of the worker included, or about a second
+        later if the worker has to be killed; with epochs alone, the same seed gives the same configurations.
     threads, memory_limit (MiB): of the worker.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
@@ -92,7 +93,7 @@ def first_configurations(
             )
             return ()
         genotypes = [from_json(text) for text in json.loads(path.read_text(encoding="utf-8"))]
-    return tuple(_configuration(space, family, genotype) for genotype in genotypes)
+    return held(space, family, genotypes, method)
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,25 @@ class _Phase:
         return Result(State.DONE, found.candidates[0].loss)
 
 
-def _configuration(space: ConfigurationSpace, family: CellFamily, genotype: Any) -> dict[str, Any]:
-    bounds = family.genotypes
-    stacking = {name: family.default.get(name, getattr(bounds, name)[0]) for name in ("cells", "filters")}
-    values: dict[str, Any] = bounds.encode(replace(genotype, **stacking))
-    return complete(space, {FAMILY: family.name, **{f"{family.name}:{name}": value for name, value in values.items()}})
+def held(
+    space: ConfigurationSpace, family: CellFamily, genotypes: Iterable[Any], method: str
+) -> tuple[dict[str, Any], ...]:
+    """Whole configurations of the cells that the joint space holds, stacked as by default; a warning tells of others.
+
+    Parameters
+    ----------
+    genotypes: of the family, however they are stacked. method: that found them, for the warning.
+    """
+    bounds, partials = family.genotypes, []
+    for genotype in genotypes:
+        values = bounds.encode(replace(genotype, cells=bounds.cells[0], filters=bounds.filters[0]))
+        own = {f"{family.name}:{name}": value for name, value in values.items() if name not in ("cells", "filters")}
+        partials.append({FAMILY: family.name, **own})
+    inside = [partial for partial in partials if legal(space, partial)]
+    if len(inside) < len(partials):
+        warnings.warn(
+            f"{len(partials) - len(inside)} of the {len(partials)} cells that {method!r} found are not in the search "
+            "space, which allows less than the family has; they are left out",
+            stacklevel=3,
+        )
+    return tuple(complete(space, partial) for partial in inside)

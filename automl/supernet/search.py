@@ -6,14 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from automl.errors import SettingError
+from automl.errors import unknown
+from automl.genotypes.spaces import decode, joined
 from automl.supernet.catalogue import one_shot
-from automl.supernet.data import Budget, Halves
+from automl.supernet.data import Budget, Halves, check_counts
 from automl.supernet.found import Found, Method, Problem
 from automl.supernet.layout import Definition
 
 CELLS = {"edge_cell": 1, "cells": 3}
 """Cells of a supernet where none are named: of each stage, or in all."""
+MULTIPLES = {"edge_cell": 4, "cells": 1}
+"""What the sides of images must be multiples of: they are padded as by the families of networks (`cnn_edge_cell`)."""
 
 
 def search(
@@ -59,9 +62,11 @@ def search(
     """
     budget = Budget(epochs, seconds)
     chosen = one_shot(method) if isinstance(method, str) else method
-    for name, value in (("keep", keep), ("filters", filters), ("cells", 1 if cells is None else cells)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise SettingError(f"{name} is {value!r}; it must be a whole number of at least 1")
+    check_counts(keep=keep, filters=filters, cells=1 if cells is None else cells)
+    if definition.family not in CELLS:
+        raise unknown("space with shared weights", definition.family, CELLS)
     stacked = replace(definition, cells=(cells or CELLS[definition.family],), filters=(filters,))
-    halves = Halves.of(images, labels, seed=seed, device=device)
+    space = joined(stacked)
+    decode(space, space.get_default_configuration())  # refuses a stacking that no architecture can have
+    halves = Halves.of(images, labels, seed=seed, device=device).padded(MULTIPLES[definition.family])
     return chosen(Problem(stacked, halves, budget, keep, seed))

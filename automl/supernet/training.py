@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from automl.errors import SettingError
 from automl.supernet.data import Budget, Halves, batches
 from automl.supernet.network import Supernet
 
@@ -32,7 +33,7 @@ class Weights:
     rate, last_rate: of SGD, at the beginning and at the end of half a cosine.
     momentum, decay: of SGD; decay is L2.
     clip: largest norm of the gradient.
-    batch: images a step.
+    batch: images a step, >= 2, since batch norms need more than one.
     """
 
     rate: float = 0.025
@@ -41,6 +42,10 @@ class Weights:
     decay: float = 3e-4
     clip: float = 5.0
     batch: int = 64
+
+    def __post_init__(self) -> None:
+        if isinstance(self.batch, bool) or not isinstance(self.batch, int) or self.batch < 2:
+            raise SettingError(f"batch is {self.batch!r}; it must be a whole number of at least 2, for batch norms")
 
     def optimizer(self, network: nn.Module) -> torch.optim.SGD:
         return torch.optim.SGD(network.parameters(), self.rate, momentum=self.momentum, weight_decay=self.decay)

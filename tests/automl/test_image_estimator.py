@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from automl.architectures.family import ImageShape
 from automl.architectures.torchvision_networks import TorchvisionNetworks
 from automl.assemble import make_plan
 from automl.errors import DataError, SettingError
+from automl.sharing import FILE
+from automl.space import complete
 
 DIGITS = load_digits()
 TINY = {"small_resnet:width": 8, "small_resnet:stages": 2, "small_resnet:blocks": 0, "train:batch_size": 64}
@@ -70,6 +73,21 @@ def test_shared_weights_of_cells_say_what_is_tried_first() -> None:
     assert history[1].config != history[0].config
 
 
+@pytest.mark.parametrize(("time_limit", "filters"), [(1, 8), (60, 32)])
+def test_cells_that_shared_weights_suggest_are_as_wide_as_there_is_time_for(
+    time_limit: float, filters: int, tmp_path: Path
+) -> None:
+    settings = {"warm_start": "spos", "families": ["cnn_edge_cell"], "n_trials": None, "device": "cpu"}
+    model = classifier(**settings, time_limit=time_limit)
+    plan = make_plan(model)
+    task, _ = model._task(DIGITS.images, DIGITS.target, None, None, plan)
+    found = complete(plan.space, {"family": "cnn_edge_cell", "cnn_edge_cell:edge01": "conv_1x1"})
+    (tmp_path / FILE).write_text(json.dumps([found]))  # as a search of the run before has left it
+    (first,) = plan.shared(task, tmp_path).first
+    assert found["cnn_edge_cell:filters"] == 16
+    assert first == {**found, "cnn_edge_cell:filters": filters}
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -83,7 +101,9 @@ def test_shared_weights_need_a_method_and_cells(settings: dict[str, Any], messag
 
 
 def test_shared_weights_are_for_images_alone() -> None:
-    with pytest.raises(SettingError, match="unknown warm start 'darts'"):
+    with pytest.raises(
+        SettingError, match=r"'darts' shares the weights of cells.*give images to AutoNetImageClassifier"
+    ):
         AutoNetClassifier(n_trials=1, warm_start="darts").fit(DIGITS.data[:60], DIGITS.target[:60])
 
 

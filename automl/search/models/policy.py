@@ -81,6 +81,11 @@ class LSTM:
         hidden = self._run(parameters, steps)[-1][0]
         return self._head(parameters, hidden, place)
 
+    def along(self, parameters: Arrays, steps: Steps) -> list[np.ndarray]:
+        """Logits of the place of each step after those before it, for the price of the last ones alone."""
+        states = self._run(parameters, steps[:-1])
+        return [self._head(parameters, state[0], place) for state, (place, _) in zip(states, steps, strict=True)]
+
     def gradient(self, parameters: Arrays, steps: Steps, advantage: float, entropy: float, given: int = 0) -> Arrays:
         embeddings, kernel, _, heads, _ = parameters
         found = tuple(np.zeros_like(p) for p in parameters)

@@ -68,6 +68,14 @@ class CellsLayout:
         return replace(self.space, cells=self.space.cells[:1], filters=self.space.filters[:1])
 
     def choices(self, genotype: Cells) -> tuple[Choice, ...]:
+        for kind, cell in zip(KINDS, (genotype.normal, genotype.reduce), strict=True):
+            joined = {block.combine for block in cell.blocks}
+            if len(cell.blocks) != self.space.blocks or cell.outputs != self.space.states or joined != {"add"}:
+                raise GenotypeError(
+                    f"the {kind} cell has {len(cell.blocks)} blocks, joined by {', '.join(sorted(joined))}, and gives "
+                    f"{cell.outputs}; weights are shared by cells of {self.space.blocks} blocks that are added, all of "
+                    "which the cell gives"
+                )
         return tuple(
             (self.edges.index(Edge(kind, source, 2 + b)), place(self.operations, operation))
             for kind, cell in zip(KINDS, (genotype.normal, genotype.reduce), strict=True)

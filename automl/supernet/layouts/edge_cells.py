@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from automl.errors import GenotypeError
 from automl.genotypes.blocks import add
 from automl.genotypes.edge_cell import EDGES, NODES, NONE, EdgeCell, stacked
 from automl.genotypes.plan import Draft, Plan, Shape
@@ -24,6 +25,13 @@ class EdgeCellLayout:
     shape: Shape
     outputs: int
     pool_norms: bool = False
+
+    def __post_init__(self) -> None:
+        if set(self.space.operations) <= {NONE}:
+            raise GenotypeError(
+                f"the operations {self.space.operations} have no weights to share and nothing to choose; add one such "
+                "as 'conv_3x3'"
+            )
 
     @cached_property
     def plan(self) -> Plan:

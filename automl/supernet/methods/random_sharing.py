@@ -12,6 +12,7 @@ import numpy as np
 
 from automl.genotypes.spaces import decode, joined
 from automl.search.draw import sample
+from automl.supernet.data import check_counts
 from automl.supernet.found import Found, Problem
 from automl.supernet.proxy import Proxy
 from automl.supernet.ranking import best, judged
@@ -28,11 +29,14 @@ class RandomSharing:
 
     Attributes
     ----------
-    candidates: architectures that are judged, >= 1.
+    candidates: architectures that are drawn, >= 1; those that compute the same are judged once.
     """
 
     candidates: int = 100
     weights: Weights = field(default_factory=Weights)
+
+    def __post_init__(self) -> None:
+        check_counts(candidates=self.candidates)
 
     def __call__(self, problem: Problem) -> Found:
         supernet, epochs = trained_evenly(problem, self.weights, problem.budget.part(TRAINING))

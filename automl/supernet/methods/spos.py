@@ -7,14 +7,16 @@ there 20,000 of them, here as many batches as the half has.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from automl.errors import SettingError
 from automl.genotypes.spaces import decode, joined
 from automl.search.draw import sample
+from automl.supernet.data import check_counts
 from automl.supernet.found import Candidate, Found, Problem
 from automl.supernet.proxy import Proxy
 from automl.supernet.ranking import best, judged
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
 
 TRAINING = 0.7
 """Share of the seconds in which the weights are trained."""
-TRIES = 100
-"""Children drawn for each that is not known yet, before a generation stays smaller (10 · n in the paper's code)."""
+TRIES = 10
+"""Draws for each that is wanted: fewer are made where most are known already (as in the paper's code)."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class SPOS:
 
     Attributes
     ----------
-    population: P, architectures of a generation; half of them by crossover, half by mutation.
+    population: P, architectures of a generation: half of them by crossover, half by mutation, and drawn from the space
+        what these leave, the first generation among it.
     generations: T.
     parents: k, the best so far, of which children are made.
     probability: of a change of each choice by mutation.
@@ -49,6 +52,16 @@ class SPOS:
     probability: float = 0.1
     calibration: int = 200
     weights: Weights = field(default_factory=Weights)
+
+    def __post_init__(self) -> None:
+        check_counts(
+            population=self.population,
+            generations=self.generations,
+            parents=self.parents,
+            calibration=self.calibration,
+        )
+        if not 0 <= self.probability <= 1:
+            raise SettingError(f"probability is {self.probability!r}; it must be in [0, 1]: of a change by mutation")
 
     def __call__(self, problem: Problem) -> Found:
         supernet, epochs = trained_evenly(problem, self.weights, problem.budget.part(TRAINING))
@@ -78,22 +91,35 @@ class SPOS:
         rng: np.random.Generator,
     ) -> list[dict[str, Any]]:
         """Configurations of a generation, none of an architecture in `configs`, to which they are added."""
-        children: list[dict[str, Any]] = []
-        for attempt in range(TRIES * self.population):
-            if len(children) == self.population:
-                break
-            if not parents:
-                child = sample(space, rng)
-            elif attempt % 2:
-                child = mutated(space, parents[int(rng.integers(len(parents)))], self.probability, rng)
-            else:
-                a, b = (parents[i] for i in rng.integers(len(parents), size=2))
-                child = crossed(a, b, rng)
-            name = decode(space, child)[0].hash
-            if name not in configs:
-                configs[name] = child
-                children.append(child)
-        return children
+        half, children = self.population // 2, list[dict[str, Any]]()
+
+        def cross() -> dict[str, Any]:
+            a, b = rng.integers(len(parents), size=2)
+            return crossed(parents[a], parents[b], rng)
+
+        def mutate() -> dict[str, Any]:
+            return mutated(space, parents[int(rng.integers(len(parents)))], self.probability, rng)
+
+        if parents:
+            children += _new(cross, half, space, configs)
+            children += _new(mutate, half, space, configs)
+        return children + _new(lambda: sample(space, rng), self.population - len(children), space, configs)
+
+
+def _new(
+    make: Callable[[], dict[str, Any]], wanted: int, space: ConfigurationSpace, configs: dict[str, dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """At most so many that `make` makes, of architectures that `configs` does not hold, to which they are added."""
+    found: list[dict[str, Any]] = []
+    for _ in range(TRIES * wanted):
+        if len(found) == wanted:
+            break
+        config = make()
+        name = decode(space, config)[0].hash
+        if name not in configs:
+            configs[name] = config
+            found.append(config)
+    return found
 
 
 def crossed(a: dict[str, Any], b: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:

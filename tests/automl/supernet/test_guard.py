@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from unittest import mock
 
 import numpy as np
@@ -13,7 +15,7 @@ from automl.errors import SettingError
 from automl.supernet.found import Epoch
 from automl.supernet.guard import Guard
 from automl.supernet.layout import skips
-from automl.supernet.methods.darts import Darts, mixture, ranked
+from automl.supernet.methods.darts import Darts, mixture, ranked, shares
 from automl.supernet.network import Supernet
 from automl.supernet.search import search
 
@@ -44,21 +46,21 @@ def test_a_risen_curvature_takes_the_epoch_before_the_rise() -> None:
 
 def test_the_weakest_skips_give_way_to_the_next_operation() -> None:
     made = layout("edge_cell")
-    shares = np.tile([0.1, 0.4, 0.1, 0.3, 0.1], (6, 1))
-    shares[1] = [0.1, 0.5, 0.05, 0.05, 0.3]
-    shares[4] = [0.1, 0.6, 0.05, 0.2, 0.05]
-    collapsed = ranked(made, shares, keep=1, most_skips=6)[0].genotype
-    guarded = ranked(made, shares, keep=1, most_skips=2)[0].genotype
+    values = np.tile([0.1, 0.4, 0.1, 0.3, 0.1], (6, 1))
+    values[1] = [0.1, 0.5, 0.05, 0.05, 0.3]
+    values[4] = [0.1, 0.6, 0.05, 0.2, 0.05]
+    collapsed = ranked(made, values, keep=1, most_skips=6)[0].genotype
+    guarded = ranked(made, values, keep=1, most_skips=2)[0].genotype
     assert collapsed.edges == ("skip_connect",) * 6
     assert guarded.edges == ("conv_3x3", "skip_connect", "conv_3x3", "conv_3x3", "skip_connect", "conv_3x3")
 
 
 def test_the_derived_cell_comes_first_then_the_likeliest_that_differ_from_it() -> None:
     made, rng = layout("edge_cell"), np.random.default_rng(0)
-    shares = rng.dirichlet(np.ones(5), size=6)
-    found = ranked(made, shares, keep=5, most_skips=6)
-    assert found[0].genotype == made.genotype(made.derived(shares))
-    assert found[0].loss == pytest.approx(-np.log(shares[:, 1:].max(1)).sum())
+    values = rng.dirichlet(np.ones(5), size=6)
+    found = ranked(made, values, keep=5, most_skips=6)
+    assert found[0].genotype == made.genotype(made.derived(values))
+    assert found[0].loss == pytest.approx(-np.log(values[:, 1:].max(1)).sum())
     losses = [candidate.loss for candidate in found]
     assert losses == sorted(losses)
     for other in found[1:]:
@@ -79,6 +81,30 @@ def test_looking_at_the_curvature_changes_nothing_and_a_guard_bounds_the_skips()
     assert all(genotype.operations["skip_connect"] == 0 for genotype in strict.genotypes)
 
 
+def test_a_search_that_is_stopped_gives_what_the_guard_says_was_good() -> None:
+    @dataclass(frozen=True)
+    class Second(Guard):
+        """Stops after two epochs, for what was there after the first."""
+
+        def last_good(self, epochs: Sequence[Epoch], spent: float) -> int | None:
+            return 1 if len(epochs) == 2 else None
+
+    course = []
+
+    def recorded(alpha: torch.Tensor) -> np.ndarray:
+        course.append(shares(alpha))
+        return course[-1]
+
+    with mock.patch("automl.supernet.methods.darts.shares", recorded):
+        method = Darts(guard=Second(most_skips=None), rate=0.3)
+        found = search(*digits(128), EDGE_CELLS, method=method, epochs=5, filters=2, keep=1)
+    assert len(found.epochs) == 2
+    after_first, after_second = course[2], course[4]  # each is seen, then kept; the first of all is the beginning
+    made = layout("edge_cell")
+    assert found.candidates[0].loss == ranked(made, after_first, keep=1, most_skips=6)[0].loss
+    assert found.candidates[0].loss != ranked(made, after_second, keep=1, most_skips=6)[0].loss
+
+
 def test_an_auxiliary_skip_connection_adds_what_a_node_is_fed() -> None:
     made = layout("edge_cell")
     supernet = Supernet(made)
@@ -94,17 +120,17 @@ def test_an_auxiliary_skip_connection_adds_what_a_node_is_fed() -> None:
 def test_the_help_of_skip_connections_has_gone_when_the_search_ends() -> None:
     with pytest.raises(SettingError, match="auxiliary is -1"):
         Darts(auxiliary=-1)
-    shares = []
+    totals = []
 
     class Watched(Supernet):
         def mixed(self, images: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-            shares.append(float(weights.detach().sum(1).mean()))
+            totals.append(float(weights.detach().sum(1).mean()))
             return super().mixed(images, weights)
 
     with mock.patch("automl.supernet.methods.darts.Supernet", Watched):
         search(*digits(256), EDGE_CELLS, method=Darts(guard=None), epochs=2, filters=2)
     # Two epochs of two steps, each seen by the choices and by the weights, and a look after each epoch.
-    assert shares == pytest.approx([2.0, 2.0, 1.75, 1.75, 1.5, 1.5, 1.5, 1.25, 1.25, 1.0])
+    assert totals == pytest.approx([2.0, 2.0, 1.75, 1.75, 1.5, 1.5, 1.5, 1.25, 1.25, 1.0])
 
 
 @pytest.mark.parametrize("values", [{"most_skips": -1}, {"fall": 1.5}, {"window": 0}, {"since": 1.0}])

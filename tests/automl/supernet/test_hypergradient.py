@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from automl.supernet.hypergradient import Loss, Virtual, dominant_eigenvalue, hypergradient
+from automl.supernet.methods.darts import Darts
 from automl.supernet.network import Supernet
 
 every_family = pytest.mark.parametrize("family", SPACES)
@@ -83,6 +84,26 @@ def test_second_order_equals_finite_differences_through_the_virtual_step(family:
     assert (picked(gradient, places) - expected).norm() / expected.norm() < 1e-3
     assert (first - expected).norm() / expected.norm() > 1e-2  # the second order is there, and is not small
     assert all(torch.equal(w, old) for w, old in zip(weights, kept, strict=True))
+
+
+def test_the_virtual_step_of_darts_is_the_one_that_its_optimiser_takes() -> None:
+    supernet, darts = Supernet(layout("edge_cell"), seed=2).double(), Darts(order=2)
+    parameters = list(supernet.parameters())
+    sgd = darts.weights.optimizer(supernet)
+    shares = torch.full((6, 5), 0.2, dtype=torch.float64)
+    for _ in range(2):
+        darts.weights.down(sgd, functional.cross_entropy(supernet.mixed(TRAIN[0], shares), TRAIN[1]))
+    virtual = darts._virtual(supernet, sgd, darts.weights.set_rate(sgd, 0.25))
+    sgd.zero_grad()
+    functional.cross_entropy(supernet.mixed(TRAIN[0], shares), TRAIN[1]).backward()
+    expected = []
+    for w, v in zip(parameters, virtual.velocity, strict=True):
+        assert w.grad is not None
+        assert v is not None
+        expected.append(w - virtual.rate * (virtual.momentum * v + w.grad + virtual.decay * w))
+    sgd.step()  # without clipping, as in the paper's code
+    assert all(torch.allclose(w, e, rtol=0, atol=1e-12) for w, e in zip(parameters, expected, strict=True))
+    assert virtual.rate == pytest.approx(0.001 + 0.024 * (1 + 0.5**0.5) / 2)
 
 
 def test_a_virtual_step_of_rate_zero_is_first_order() -> None:

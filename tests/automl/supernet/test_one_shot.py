@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from typing import Any
+from unittest import mock
 
 import ConfigSpace as CS
 import numpy as np
 import pytest
-from small_images import EDGE_CELLS, SPACES, digits, halves
+import torch
+from small_images import CELLS, EDGE_CELLS, SPACES, digits, halves
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from automl import optimize
 from automl.errors import AutoNetError
-from automl.genotypes.space_of_cells import EdgeCellSpace
-from automl.genotypes.spaces import decode, joined
+from automl.genotypes.network import Network
+from automl.genotypes.plan import Step
+from automl.genotypes.space_of_cells import CellsSpace, EdgeCellSpace
+from automl.genotypes.spaces import ChainSpace, decode, joined
 from automl.search.draw import check_config
-from automl.space import joint_space
 from automl.supernet.catalogue import ONE_SHOT
-from automl.supernet.controller import Controller
-from automl.supernet.data import Budget
-from automl.supernet.families import layout_of
+from automl.supernet.data import Budget, Halves
 from automl.supernet.found import Problem
 from automl.supernet.methods.darts import Darts
 from automl.supernet.methods.enas import ENAS
 from automl.supernet.methods.random_sharing import RandomSharing
-from automl.supernet.methods.spos import SPOS, crossed, mutated
-from automl.supernet.network import Supernet
-from automl.supernet.phase import first_configurations
-from automl.supernet.proxy import Proxy
+from automl.supernet.methods.spos import SPOS
 from automl.supernet.search import search
+from automl.supernet.training import Weights
 
 QUICK: dict[str, Any] = {
     "darts": Darts(),
@@ -42,7 +42,7 @@ every_method = pytest.mark.parametrize("name", QUICK)
 
 
 def test_every_method_is_covered_and_can_be_made() -> None:
-    assert set(QUICK) == set(ONE_SHOT)
+    assert set(QUICK) == set(ORDER) == set(ONE_SHOT)
     for name, (make, about) in ONE_SHOT.items():
         assert type(make()) is type(QUICK[name])
         assert about[-1] != "."
@@ -64,17 +64,89 @@ def test_what_is_found_is_ranked_different_and_in_the_space(name: str, family: s
 
 @every_method
 def test_the_same_seed_and_epochs_find_the_same(name: str) -> None:
+    before = torch.get_rng_state()
     a, b = (search(*digits(200), EDGE_CELLS, method=QUICK[name], epochs=1, filters=2, seed=5) for _ in range(2))
+    assert torch.equal(torch.get_rng_state(), before)  # the stream of whoever calls is left alone
     assert a.candidates == b.candidates
     assert repr(a.epochs) == repr(b.epochs)  # NaN where there is nothing to see
 
 
 @every_method
-def test_seconds_end_a_search(name: str) -> None:
-    began = time.monotonic()
-    found = search(*digits(128), EDGE_CELLS, method=QUICK[name], seconds=0.05, filters=2)
+def test_seconds_end_a_search(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes: list[float] = []
+
+    def count(module: nn.Module, inputs: object) -> None:
+        if isinstance(module, nn.Linear):  # a classifier: once for each batch that a network sees
+            passes.append(1.0)
+
+    problem = Problem(EDGE_CELLS, halves(128), Budget(seconds=40.0, began=0.0), keep=3, seed=0)
+    monkeypatch.setattr("automl.supernet.data.time.monotonic", lambda: float(len(passes)))  # a second a batch
+    with register_module_forward_pre_hook(count):
+        found = QUICK[name](problem)
     assert found.candidates
-    assert time.monotonic() - began < 30  # a step of one batch, not epochs without end
+    assert 30 <= len(passes) <= 46  # what was begun is ended: a step of second order takes 5, and a look 1
+
+
+ORDER = {
+    "darts": "vt v",
+    "darts-2": "tvtt t v",
+    "enas": "t vv vvvv",
+    "random-sharing": "t vvvv",
+    "spos": "t tvtvtvtv tvtvtvtv",
+}
+"""Which half the networks see in an epoch of one batch: t trains, v judges; in SPOS t also recalibrates."""
+
+
+@every_method
+def test_weights_learn_from_one_half_and_choices_are_judged_by_the_other(name: str) -> None:
+    half, seen = halves(128), list[str]()
+    run = Network.run
+
+    def watched(self: Network, step: Step, inputs: list[Tensor]) -> Tensor:
+        if step.name == "stem.conv":
+            seen.append("t" if (half.train[0] == inputs[0][0]).flatten(1).all(1).any() else "v")
+        return run(self, step, inputs)
+
+    with mock.patch.object(Network, "run", watched):
+        QUICK[name](Problem(dataclasses.replace(EDGE_CELLS, filters=(2,)), half, Budget(epochs=1), keep=3, seed=0))
+    assert "".join(seen) == ORDER[name].replace(" ", "")
+
+
+@every_method
+def test_few_images_of_any_size_with_any_labels_are_enough(name: str) -> None:
+    images = np.random.default_rng(0).random((6, 2, 5, 7))
+    labels = np.array(["b", "z", "z", "z", "z", "z"])  # one half lacks a class
+    found = search(images, labels, EDGE_CELLS, method=QUICK[name], epochs=2, filters=2)
+    assert np.isfinite([candidate.loss for candidate in found.candidates]).all()
+    assert len(found.epochs) == 2
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 2, 9), (1, 30, 30)], ids=str)
+def test_images_are_padded_as_by_the_family_that_trains_the_cells(shape: tuple[int, int, int]) -> None:
+    from automl.architectures.cnn_edge_cell import CNNEdgeCell
+    from automl.architectures.family import ImageShape
+
+    images, labels = np.random.default_rng(0).random((20, *shape)), np.arange(20) % 2
+    found = search(images, labels, EDGE_CELLS, method=QUICK["random-sharing"], epochs=1, filters=4)
+    assert found.proxy is not None
+    genotype = found.genotypes[0]
+    own = found.proxy.supernet.standalone(genotype)
+    family = CNNEdgeCell().build(
+        ImageShape(*shape, outputs=2, rows=20), **EDGE_CELLS.encode(genotype), cells=1, filters=8
+    )
+    padded = family[0](Halves.of(images, labels, seed=0).train[0])
+    assert torch.equal(padded, found.proxy.halves.train[0])
+    assert own(padded).shape == (10, 2)
+
+
+def test_a_channel_that_is_constant_in_one_half_is_not_blown_up_in_the_other() -> None:
+    images = np.zeros((8, 2, 4, 4))
+    images[:, 1] = np.random.default_rng(0).random((8, 4, 4))
+    odd = int(np.random.default_rng(0).permutation(8)[-1])  # of the second half
+    images[odd, 0] = 1.0
+    half = Halves.of(images, np.arange(8) % 2, seed=0)
+    assert half.valid[0][-1, 0].unique().tolist() == [1.0]
+    assert half.train[0][:, 1].std(correction=0) == pytest.approx(1.0, abs=1e-4)
 
 
 def test_any_method_of_optimize_can_query_the_shared_weights_and_start_from_what_was_found() -> None:
@@ -87,70 +159,37 @@ def test_any_method_of_optimize_can_query_the_shared_weights_and_start_from_what
     assert [t.loss for t in history][:2] == [c.loss for c in found.candidates[:2]]
 
 
-def test_recalibrated_norms_judge_the_network_alone() -> None:
-    half = halves(400)
-    made = layout_of(EDGE_CELLS, half.shape, half.outputs)
-    supernet = Supernet(made)
-    genotype = made.genotype([(edge, 3) for edge in range(6)])
-    proxy = Proxy(supernet, half, recalibrate=3, batch=64)
-    before = {name: value.clone() for name, value in supernet.state_dict().items()}
-    assert proxy(genotype) == proxy(genotype)
-    assert all((before[name] == value).all() for name, value in supernet.state_dict().items())
-    whole = Proxy(supernet, dataclasses.replace(half, valid=half.train), recalibrate=1, batch=len(half.train[1]))
-    # Statistics of the very images that are judged: the same as normalising them by themselves.
-    assert whole(genotype) == pytest.approx(Proxy(supernet, whole.halves)(genotype), abs=0.02)
-
-
-def test_a_controller_learns_which_token_is_rewarded() -> None:
-    space = CS.ConfigurationSpace()
-    space.add(CS.Categorical("a", ["x", "y", "z"]), CS.Categorical("b", ["x", "y", "z"]))
-    rng = np.random.default_rng(0)
-    controller = Controller.of(space, rng)
-    start = controller.entropy(controller.written(rng))
-    assert start == pytest.approx(np.log(3), abs=0.01)
-    for _ in range(60):
-        configs = [controller.written(rng) for _ in range(10)]
-        rewards = [float(c["a"] == "y") + float(c["b"] == c["a"]) for c in configs]
-        controller = controller.learned(configs, rewards, rate=0.02, bonus=1e-4, momentum=0.9)
-    last = [controller.written(rng) for _ in range(50)]
-    assert np.mean([c == {"a": "y", "b": "y"} for c in last]) > 0.8
-    assert controller.entropy(last[0]) < 0.5 * start
-
-
-def test_children_come_of_their_parents() -> None:
-    space, rng = joined(EDGE_CELLS), np.random.default_rng(0)
-    a = dict.fromkeys(space, "none")
-    b = dict.fromkeys(space, "conv_3x3")
-    child = crossed(a, b, rng)
-    assert set(child.values()) == {"none", "conv_3x3"}
-    changed = [sum(v != "none" for v in mutated(space, a, 0.1, rng).values()) for _ in range(500)]
-    assert np.mean(changed) == pytest.approx(6 * 0.1 * 0.8, abs=0.1)  # binomial; standard error 0.03
-
-
-def test_a_generation_of_spos_holds_no_architecture_twice_and_keeps_the_best() -> None:
-    class Counting:
-        """Counts convolutions; the least is best."""
-
-        seen: list[str]
-
-        def __init__(self) -> None:
-            self.seen = []
-
-        def __call__(self, genotype: Any) -> float:
-            self.seen.append(genotype.hash)
-            return genotype.edges.count("conv_3x3") / 6 + genotype.edges.count("none") / 3
-
-    proxy: Any = Counting()
-    problem = Problem(EDGE_CELLS, halves(64), Budget(epochs=1), keep=5, seed=0)
-    best = SPOS(population=20, generations=8, parents=5).evolved(problem, proxy)
-    assert len(proxy.seen) == len(set(proxy.seen)) == 160
-    assert best[0].loss == 0.0
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ENAS(steps=0), "steps is 0"),
+        (lambda: ENAS(samples=0), "samples is 0"),
+        (lambda: ENAS(rows=0), "rows is 0"),
+        (lambda: ENAS(candidates=0), "candidates is 0"),
+        (lambda: RandomSharing(candidates=0), "candidates is 0"),
+        (lambda: SPOS(population=0), "population is 0"),
+        (lambda: SPOS(generations=0), "generations is 0"),
+        (lambda: SPOS(parents=0), "parents is 0"),
+        (lambda: SPOS(calibration=0), "calibration is 0"),
+        (lambda: SPOS(probability=1.5), "probability is 1.5"),
+        (lambda: Darts(order=3), "order is 3"),
+        (lambda: Weights(batch=1), "batch is 1"),
+    ],
+)
+def test_a_method_outside_its_bounds_is_refused(make: Any, message: str) -> None:
+    with pytest.raises(AutoNetError, match=f"{message}; it must be"):
+        make()
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"method": "drats", "epochs": 1}, "did you mean 'darts'"),
+        ({"epochs": 1, "definition": ChainSpace()}, "unknown space with shared weights 'chain'"),
+        ({"epochs": 1, "definition": CELLS, "cells": 2}, "cells is 2"),
+        ({"epochs": 1, "definition": CELLS, "filters": 1}, "filters is 1"),
+        ({"epochs": 1, "definition": CellsSpace()}, "concat='all'"),
+        ({"epochs": 1, "definition": EdgeCellSpace(("none",))}, "nothing to choose"),
         ({}, "epochs and seconds are both None"),
         ({"epochs": 0}, "epochs is 0"),
         ({"seconds": 0.0}, "seconds is 0.0"),
@@ -163,49 +202,6 @@ def test_a_generation_of_spos_holds_no_architecture_twice_and_keeps_the_best() -
 )
 def test_what_breaks_a_rule_is_refused_before_anything_is_trained(arguments: dict[str, Any], message: str) -> None:
     given = {"images": np.zeros((8, 1, 8, 8)), "labels": np.arange(8) % 2, "definition": EDGE_CELLS} | arguments
-    with pytest.raises(AutoNetError, match=message):
+    trained = mock.patch.object(Weights, "down", side_effect=RuntimeError("a step was taken"))
+    with pytest.raises(AutoNetError, match=message), trained:
         search(**given)
-
-
-# The first phase of a search
-
-
-class Family:
-    """A family of edge cells, as a family of networks for images states itself."""
-
-    name = "cnn"
-    genotypes = EdgeCellSpace(cells=(1, 2), filters=(8, 16))
-    default: dict[str, Any] = {"cells": 2, "filters": 16}  # noqa: RUF012
-    inputs = "ordinal"
-
-    def space(self) -> CS.ConfigurationSpace:
-        space = CS.ConfigurationSpace()
-        self.genotypes.fill(space, "")
-        return space
-
-
-def test_a_first_phase_gives_configurations_of_the_joint_space() -> None:
-    x, y = digits(128)
-    space = joint_space([Family()])  # type: ignore[list-item]
-    found = first_configurations(x, y, Family(), space, method="random-sharing", epochs=1, keep=2)
-    assert len(found) == 2
-    for config in found:
-        assert config["family"] == "cnn"
-        assert (config["cnn:cells"], config["cnn:filters"]) == (2, 16)
-        assert check_config(space, config) == config
-
-
-def test_a_first_phase_that_cannot_end_in_time_warns_and_gives_nothing() -> None:
-    x, y = digits(128)
-    space = joint_space([Family()])  # type: ignore[list-item]
-    began = time.monotonic()
-    with pytest.warns(UserWarning, match="the first phase, 'darts', found nothing"):
-        assert first_configurations(x, y, Family(), space, method="darts", epochs=5000, seconds=0.01) == ()
-    assert time.monotonic() - began < 20
-
-
-def test_a_first_phase_that_fails_says_why() -> None:
-    x, y = digits(128)
-    space = joint_space([Family()])  # type: ignore[list-item]
-    with pytest.warns(UserWarning, match="all labels are equal"):
-        assert first_configurations(x, 0 * y, Family(), space, method="enas", epochs=1) == ()

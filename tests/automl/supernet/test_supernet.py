@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,8 +13,11 @@ from small_images import CELLS, EDGE_CELLS, SPACES, batch, layout
 from torch import nn
 
 from automl.errors import AutoNetError
+from automl.genotypes.cells import Block, Cell, Cells
 from automl.genotypes.edge_cell import EdgeCell
-from automl.genotypes.plan import Plan
+from automl.genotypes.network import Network
+from automl.genotypes.plan import Plan, Step
+from automl.genotypes.published import darts_v2
 from automl.genotypes.space_of_cells import DARTS, CellsSpace, EdgeCellSpace
 from automl.genotypes.spaces import ChainSpace, decode, joined
 from automl.search.draw import sample
@@ -66,6 +70,8 @@ def test_a_single_path_leaves_all_other_weights_alone(family: str) -> None:
         }
         touched = {name for name, parameter in supernet.named_parameters() if parameter.grad is not None}
         assert touched <= own
+        if genotype.graph().connected:
+            assert {"stem.conv.weight", "classifier.weight", "classifier.bias"} < touched
 
 
 @every_family
@@ -83,11 +89,36 @@ def test_norms_of_a_supernet_have_no_parameters_and_no_memory(family: str) -> No
 
 
 @every_family
-def test_a_mixture_is_linear_in_its_weights_where_one_node_is_mixed(family: str) -> None:
+def test_nothing_flows_where_no_operation_has_weight(family: str) -> None:
     supernet, (images, _) = Supernet(layout(family)), batch()
-    stem = supernet.mixed(images, torch.zeros(len(supernet.layout.edges), len(supernet.layout.operations)))
-    assert stem.shape == (16, 10)
-    assert (stem - stem[0]).abs().max() < 1e-6  # nothing flows: all images look the same
+    shape = (len(supernet.layout.edges), len(supernet.layout.operations))
+    nothing, all_alike = supernet.mixed(images, torch.zeros(shape)), supernet(images)
+    assert nothing.shape == all_alike.shape == (16, 10)
+    assert torch.equal(all_alike, supernet.mixed(images, torch.full(shape, 1 / shape[1])))
+    if family == "edge_cell":  # a cell of zeros gives zeros, and all images look the same
+        assert (nothing - nothing[0]).abs().max() < 1e-6
+    assert (all_alike - all_alike[0]).abs().max() > 0.1
+
+
+@every_family
+def test_what_computes_the_same_of_the_same_state_is_computed_once(family: str) -> None:
+    supernet, (images, _) = Supernet(layout(family, pool_norms=True)), batch()
+    ran: list[Step] = []
+    run = Network.run
+
+    def watched(self: Network, step: Step, inputs: list[torch.Tensor]) -> torch.Tensor:
+        ran.append(step)
+        return run(self, step, inputs)
+
+    weights = torch.rand(len(supernet.layout.edges), len(supernet.layout.operations))
+    with mock.patch.object(Network, "run", watched):
+        once = supernet.mixed(images, weights)
+    pools = [step for step in ran if step.kind.endswith("_pool") and "_pool_3x3" in step.name]
+    # Three states are pooled in each of three cells: the nodes 0, 1 and 2, or the states 0, 1 and 2 of two blocks.
+    assert len(pools) == 9
+    assert sum(step.kind == "norm" and "pool" in step.name for step in ran) == 9
+    supernet._same = list(range(len(supernet.plan.steps)))
+    assert torch.equal(once, supernet.mixed(images, weights))
 
 
 def test_the_first_weights_are_those_of_the_seed_and_leave_the_global_stream_alone() -> None:
@@ -141,12 +172,20 @@ def test_norms_behind_pools_are_put_in_on_request() -> None:
     assert all(name.endswith("max_pool_3x3.norm") for name in added)
 
 
+def concatenated() -> Cells:
+    block = Block((0, 1), ("skip_connect", "skip_connect"), "concat")
+    return Cells(*[Cell((block, block), (2, 3))] * 2, cells=3, filters=4)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: layout_of(CellsSpace(), (1, 8, 8), 10), "concat='all'"),
         (lambda: layout_of(ChainSpace(), (1, 8, 8), 10), "unknown space with shared weights"),  # type: ignore[arg-type]
         (lambda: CellsSpace(concat="every"), "unknown output of cells"),
+        (lambda: layout_of(EdgeCellSpace(("none",)), (1, 8, 8), 10), "nothing to choose"),
+        (lambda: layout("cells").choices(darts_v2()), "has 4 blocks, joined by add"),
+        (lambda: layout("cells").choices(concatenated()), "has 2 blocks, joined by concat"),
         (
             lambda: Supernet(layout_of(EdgeCellSpace(("none", "conv_3x3")), (1, 8, 8), 10)).single(
                 batch()[0], EdgeCell(("conv_1x1",) * 6)

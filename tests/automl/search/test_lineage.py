@@ -244,7 +244,8 @@ def test_reference_networks_beside_genotypes_are_compared_but_not_changed(method
 def test_the_front_of_an_estimator_is_over_the_space_of_its_plan() -> None:
     model = AutoNetImageClassifier(families=["small_resnet", "cnn_chain"], optimizer="lemonade", n_trials=4)
     plan = make_plan(model)
-    history = played(build(plan.method, plan.space, seed=0, min_share=1.0, initial=plan.initial[:1]), 4)
+    optimizer = build(plan.method, plan.space, seed=0, min_share=1.0, initial=plan.initial[:1])
+    history = played(optimizer, 4, lambda trial: float(trial.number))
     assert history[0].config[FAMILY] == "small_resnet"
     assert {t.number for t in front(plan.space, history)} <= {1, 2, 3}
 

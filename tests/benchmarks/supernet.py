@@ -1,7 +1,7 @@
 """Shared weights on small images: what they say of architectures, what they find, and how DARTS collapses.
 
     python tests/benchmarks/supernet.py tau --out tau.json
-    python tests/benchmarks/supernet.py derived --seeds 5 --out derived.json
+    python tests/benchmarks/supernet.py derived --seeds 5 [--images cifar10.zip --data FOLDER] --out derived.json
     python tests/benchmarks/supernet.py collapse --images cifar10.zip --data FOLDER --out collapse.json
 
 Cells are those of NAS-Bench-201, one in each of three stages, 8 filters. Of scikit-learn's digits (8×8), three fifths
@@ -9,10 +9,12 @@ are searched on, and single networks are trained on them too (`minicell.trained`
 which no search and no training has seen, give the accuracies.
 
 * `tau`: Kendall's τ between the accuracy with shared weights and that of the cell trained alone, over 40 random cells.
-* `derived`: the best cell of each method, trained alone, beside 10 random cells that are trained equally.
-* `collapse`: skip connections epoch by epoch of plain DARTS and of those that are kept from them. `--images` is a zip
-  of `train/CLASS/….jpg`, reduced to 16×16, or digits where it is left out; `--data` holds `nats_tss.csv` (see
-  `nas.py`), which tells what accuracy each found cell has on CIFAR-10 after 200 epochs.
+* `derived`: the best cell of each method beside 10 random cells that are trained equally: on digits, or, of a search on
+  photographs of CIFAR-10, for 200 epochs on all of them, as published.
+* `collapse`: skip connections epoch by epoch of plain DARTS and of those that are kept from them.
+
+`--images` is a zip of `train/CLASS/….jpg`, reduced to 16×16, or digits where it is left out; `--data` holds
+`nats_tss.csv` (see `nas.py`), which tells what accuracy each cell has on CIFAR-10 after 200 epochs.
 """
 
 from __future__ import annotations
@@ -115,15 +117,22 @@ def row(name: str, seed: int, truth: np.ndarray, shared: np.ndarray, seconds: fl
     }
 
 
-def derived(methods: list[str], seeds: range, epochs: int | None) -> list[dict[str, Any]]:
+def derived(
+    x: np.ndarray, y: np.ndarray, data: Path | None, methods: list[str], seeds: range, epochs: int | None
+) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
+    table = published(data) if data is not None else {}
+
+    def truth(cell: EdgeCell, seed: int) -> float:
+        return table[cell.edges] / 100 if table else alone(cell, seed)
+
     for seed in seeds:
-        others = np.array([alone(cell, seed) for cell in random_cells(RANDOM, 100 + seed)])
+        others = np.array([truth(cell, seed) for cell in random_cells(RANDOM, 100 + seed)])
         for method in methods:
             began = time.monotonic()
-            found = search(*digits(), SPACE, method=method, epochs=epochs or EPOCHS[method], seed=seed)
+            found = search(x, y, SPACE, method=method, epochs=epochs or EPOCHS[method], seed=seed)
             seconds = time.monotonic() - began
-            accuracy = alone(found.genotypes[0], seed)
+            accuracy = truth(found.genotypes[0], seed)
             rewards = [e.reward for e in found.epochs]
             fifth = max(1, len(rewards) // 5)
             rows.append(
@@ -134,6 +143,9 @@ def derived(methods: list[str], seeds: range, epochs: int | None) -> list[dict[s
                     "mean of random": round(float(others.mean()), 4),
                     "median of random": round(float(np.median(others)), 4),
                     "percentile": round(100 * float(np.mean(others < accuracy))),
+                    "of all": round(100 * float(np.mean(np.array([*table.values()]) < 100 * accuracy)))
+                    if table
+                    else None,
                     "reward": [round(float(np.mean(part)), 3) for part in (rewards[:fifth], rewards[-fifth:])],
                     "entropy": [round(e.entropy, 3) for e in (found.epochs[0], found.epochs[-1])],
                     "epochs": len(found.epochs),
@@ -147,6 +159,15 @@ def derived(methods: list[str], seeds: range, epochs: int | None) -> list[dict[s
         wins = sum(r["accuracy"] > r["mean of random"] for r in mine)
         print(f"{method}: above the mean of random cells in {wins} of {len(mine)}", flush=True)
     return rows
+
+
+def published(data: Path) -> dict[tuple[str, ...], float]:
+    """The accuracy of each cell's edges on CIFAR-10 after 200 epochs, in per cent."""
+    with (data / "nats_tss.csv").open(newline="") as file:
+        return {
+            EdgeCell.from_string(line["ArchitectureString"]).edges: float(line["CIFAR10TestAccuracy200Epochs"])
+            for line in csv.DictReader(file)
+        }
 
 
 def photographs(path: Path, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -176,12 +197,7 @@ def collapse(
     orders: list[int],
     guards: list[str],
 ) -> list[dict[str, Any]]:
-    table: dict[tuple[str, ...], float] = {}
-    if data is not None:
-        with (data / "nats_tss.csv").open(newline="") as file:
-            for line in csv.DictReader(file):
-                cell = EdgeCell.from_string(line["ArchitectureString"])
-                table[cell.edges] = float(line["CIFAR10TestAccuracy200Epochs"])
+    table = published(data) if data is not None else {}
     rows = []
     for seed in seeds:
         for order in orders:
@@ -217,7 +233,7 @@ def main() -> None:
     made.add_argument("--seeds", type=int, default=5)
     made.add_argument("--epochs", type=int, help="of shared weights; default: as the part")
     made.add_argument("--methods", nargs="+", default=list(ONE_SHOT), choices=list(ONE_SHOT))
-    made.add_argument("--images", type=Path, help="zip of photographs, for collapse")
+    made.add_argument("--images", type=Path, help="zip of photographs, for derived and collapse")
     made.add_argument("--rows", type=int, default=2000, help="photographs that are searched on")
     made.add_argument("--rate", type=float, default=Darts.rate, help="of the weights of operations, for collapse")
     made.add_argument("--cells", type=int, default=1, help="of each stage of the supernet, for collapse")
@@ -227,12 +243,12 @@ def main() -> None:
     arguments = made.parse_args()
     torch.set_num_threads(arguments.threads)
     seeds = range(arguments.seed, arguments.seed + arguments.seeds)
+    x, y = digits() if arguments.images is None else photographs(arguments.images, arguments.rows)
     if arguments.part == "tau":
         rows = tau(seeds, arguments.epochs)
     elif arguments.part == "derived":
-        rows = derived(arguments.methods, seeds, arguments.epochs)
+        rows = derived(x, y, arguments.data, arguments.methods, seeds, arguments.epochs)
     else:
-        x, y = digits() if arguments.images is None else photographs(arguments.images, arguments.rows)
         rows = collapse(
             x,
             y,

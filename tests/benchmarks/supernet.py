@@ -1,6 +1,6 @@
 """Shared weights on small images: what they say of architectures, what they find, and how DARTS collapses.
 
-    python tests/benchmarks/supernet.py tau --out tau.json
+    python tests/benchmarks/supernet.py tau [--images cifar10.zip --data FOLDER] --out tau.json
     python tests/benchmarks/supernet.py derived --seeds 5 [--images cifar10.zip --data FOLDER] --out derived.json
     python tests/benchmarks/supernet.py collapse --images cifar10.zip --data FOLDER --out collapse.json
 
@@ -8,7 +8,8 @@ Cells are those of NAS-Bench-201, one in each of three stages, 8 filters. Of sci
 are searched on, and single networks are trained on them too (`minicell.trained`, 12 epochs); the other 719 images,
 which no search and no training has seen, give the accuracies.
 
-* `tau`: Kendall's τ between the accuracy with shared weights and that of the cell trained alone, over 40 random cells.
+* `tau`: Kendall's τ between the accuracy with shared weights and that of the cell trained alone, over 40 random cells; of a
+  search on photographs, that published.
 * `derived`: the best cell of each method beside 10 random cells that are trained equally: on digits, or, of a search on
   photographs of CIFAR-10, for 200 epochs on all of them, as published.
 * `collapse`: skip connections epoch by epoch of plain DARTS and of those that are kept from them.
@@ -84,15 +85,18 @@ def random_cells(n: int, seed: int) -> list[EdgeCell]:
     return list(found.values())
 
 
-def tau(seeds: range, epochs: int | None) -> list[dict[str, Any]]:
-    cells = random_cells(CELLS, 0)
-    truth = np.array([alone(cell, 0) for cell in cells])
-    again = np.array([alone(cell, 1) for cell in cells])
-    rows = [row("alone, another seed", -1, truth, again, 0.0)]
-    print(rows[-1], flush=True)
+def tau(x: np.ndarray, y: np.ndarray, data: Path | None, seeds: range, epochs: int | None) -> list[dict[str, Any]]:
+    cells, rows = random_cells(CELLS, 0), list[dict[str, Any]]()
+    if data is not None:
+        table = published(data)
+        truth = np.array([table[cell.edges] / 100 for cell in cells])
+    else:
+        truth = np.array([alone(cell, 0) for cell in cells])
+        rows.append(row("alone, another seed", -1, truth, np.array([alone(cell, 1) for cell in cells]), 0.0))
+        print(rows[-1], flush=True)
     for seed in seeds:
         began = time.monotonic()
-        found = search(*digits(), SPACE, method=RandomSharing(candidates=1), epochs=epochs or EPOCHS["spos"], seed=seed)
+        found = search(x, y, SPACE, method=RandomSharing(candidates=1), epochs=epochs or EPOCHS["spos"], seed=seed)
         seconds = time.monotonic() - began
         assert found.proxy is not None
         own = Proxy(found.proxy.supernet, found.proxy.halves, CALIBRATION)
@@ -233,7 +237,7 @@ def main() -> None:
     made.add_argument("--seeds", type=int, default=5)
     made.add_argument("--epochs", type=int, help="of shared weights; default: as the part")
     made.add_argument("--methods", nargs="+", default=list(ONE_SHOT), choices=list(ONE_SHOT))
-    made.add_argument("--images", type=Path, help="zip of photographs, for derived and collapse")
+    made.add_argument("--images", type=Path, help="zip of photographs; digits if left out")
     made.add_argument("--rows", type=int, default=2000, help="photographs that are searched on")
     made.add_argument("--rate", type=float, default=Darts.rate, help="of the weights of operations, for collapse")
     made.add_argument("--cells", type=int, default=1, help="of each stage of the supernet, for collapse")
@@ -245,7 +249,7 @@ def main() -> None:
     seeds = range(arguments.seed, arguments.seed + arguments.seeds)
     x, y = digits() if arguments.images is None else photographs(arguments.images, arguments.rows)
     if arguments.part == "tau":
-        rows = tau(seeds, arguments.epochs)
+        rows = tau(x, y, arguments.data, seeds, arguments.epochs)
     elif arguments.part == "derived":
         rows = derived(x, y, arguments.data, arguments.methods, seeds, arguments.epochs)
     else:

@@ -8,8 +8,8 @@ Cells are those of NAS-Bench-201, one in each of three stages, 8 filters. Of sci
 are searched on, and single networks are trained on them too (`minicell.trained`, 12 epochs); the other 719 images,
 which no search and no training has seen, give the accuracies.
 
-* `tau`: Kendall's τ between the accuracy with shared weights and that of the cell trained alone, over 40 random cells; where
-  it is of photographs, that published.
+* `tau`: Kendall's τ between the accuracy with shared weights and that of the cell trained alone, over 40 random cells
+  (where it is of photographs, the published accuracy).
 * `derived`: the best cell of each method beside 10 random cells that are trained equally: on digits, or, of a search on
   photographs of CIFAR-10, for 200 epochs on all of them, as published.
 * `collapse`: skip connections epoch by epoch of plain DARTS and of those that are kept from them.

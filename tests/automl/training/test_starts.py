@@ -177,7 +177,9 @@ def test_a_started_family_is_its_own_and_says_what_the_family_says(kept: Path) -
 def test_a_model_is_built_without_the_file_that_it_began_with(kept: Path) -> None:
     weights = network(LearnedStart("mlp", kept), 1).state_dict()
     kept.unlink()
-    network(LearnedStart("mlp", kept), 2).load_state_dict(weights)
+    read = network(LearnedStart("mlp", kept), 2)
+    read.load_state_dict(weights)
+    assert all(torch.equal(read.state_dict()[name], weights[name]) for name in weights)
 
 
 def test_a_file_that_is_missing_or_no_start_is_told_when_it_is_to_be_searched(tmp_path: Path) -> None:
